@@ -1,0 +1,57 @@
+//! The schema of the Kafka protocol: requests, responses, error codes.
+//!
+//! One file per request and response under [`messages`], each struct with the names of Kafka's
+//! schema in snake case. Knows no sockets and no retries. `tests/golden.rs` holds all of it
+//! against bytes that Apache's own classes made.
+
+mod api_key;
+mod error_code;
+mod header;
+mod message;
+pub mod messages;
+
+use std::ops::RangeInclusive;
+
+use bytes::{Bytes, BytesMut};
+
+pub use api_key::ApiKey;
+pub use error_code::ErrorCode;
+pub use header::{RequestHeader, ResponseHeader};
+use message::message;
+
+use crate::wire::{DecodeError, EncodeError, Version, Wire, decode_all};
+
+/// A request: its key, the versions that we speak, and the response that it expects.
+pub trait Request: Wire + Send + Sync + 'static {
+    /// Which of the broker's calls this is.
+    const KEY: ApiKey;
+    /// The versions of the schema; a connection uses the highest that its broker knows too.
+    const VERSIONS: RangeInclusive<i16>;
+    /// The first version with compact lengths and tagged fields; `i16::MAX` if there is none.
+    const FLEXIBLE: i16;
+    /// What the broker answers with.
+    type Response: Wire + Send + 'static;
+
+    /// How `number` is encoded.
+    fn version(number: i16) -> Version {
+        Version { number, flexible: number >= Self::FLEXIBLE }
+    }
+
+    /// Appends the body of the request, without its header.
+    ///
+    /// # Errors
+    ///
+    /// A field that version `number` cannot carry.
+    fn encode_body(&self, number: i16, dst: &mut BytesMut) -> Result<(), EncodeError> {
+        self.encode(dst, Self::version(number))
+    }
+
+    /// Decodes the whole body of a response, without its header.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are not a response of version `number`.
+    fn decode_response(number: i16, body: Bytes) -> Result<Self::Response, DecodeError> {
+        decode_all(body, Self::version(number))
+    }
+}

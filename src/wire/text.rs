@@ -1,0 +1,64 @@
+//! Strings and byte strings.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::{DecodeError, EncodeError, Length, Version, Wire};
+
+impl Wire for Option<String> {
+    fn decode(src: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
+        let Some(length) = Length::Short.get(src, version)? else { return Ok(None) };
+        let text = src.split_to(length);
+        std::str::from_utf8(&text).map(|s| Some(s.to_owned())).map_err(|_| DecodeError::Utf8)
+    }
+
+    fn encode(&self, dst: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
+        Length::Short.put(dst, version, self.as_ref().map(String::len))?;
+        dst.put_slice(self.as_deref().unwrap_or_default().as_bytes());
+        Ok(())
+    }
+
+    fn is_null(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl Wire for String {
+    fn decode(src: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
+        Option::<Self>::decode(src, version)?.ok_or(DecodeError::Null)
+    }
+
+    fn encode(&self, dst: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
+        Length::Short.put(dst, version, Some(self.len()))?;
+        dst.put_slice(self.as_bytes());
+        Ok(())
+    }
+}
+
+/// Decodes to a slice of the frame: it keeps the frame alive, and copies nothing.
+impl Wire for Option<Bytes> {
+    fn decode(src: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
+        Ok(Length::Long.get(src, version)?.map(|length| src.split_to(length)))
+    }
+
+    fn encode(&self, dst: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
+        Length::Long.put(dst, version, self.as_ref().map(Bytes::len))?;
+        dst.put_slice(self.as_deref().unwrap_or_default());
+        Ok(())
+    }
+
+    fn is_null(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl Wire for Bytes {
+    fn decode(src: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
+        Option::<Self>::decode(src, version)?.ok_or(DecodeError::Null)
+    }
+
+    fn encode(&self, dst: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
+        Length::Long.put(dst, version, Some(self.len()))?;
+        dst.put_slice(self);
+        Ok(())
+    }
+}
