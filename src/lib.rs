@@ -1,4 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod protocol;
-mod wire;
+mod types;
+pub mod wire;
+
+pub use types::{Acks, IsolationLevel, Start, Timestamp, TopicPartition};
