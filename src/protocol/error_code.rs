@@ -41,6 +41,8 @@ macro_rules! error_codes {
 error_codes! {
     -1 UNKNOWN_SERVER_ERROR false "the broker failed unexpectedly; its log says why";
     0 NONE false "no error";
+    3 UNKNOWN_TOPIC_OR_PARTITION true "the broker does not host this partition, or the topic does not exist";
+    7 REQUEST_TIMED_OUT true "the request timed out at the broker";
 }
 
 impl ErrorCode {

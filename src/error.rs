@@ -1,0 +1,219 @@
+//! The one public error. Lower layers have small errors of their own, which become this one in
+//! the cluster layer and above.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::protocol::ErrorCode;
+
+/// The result of everything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What failed, where, and why.
+///
+/// One word, and cheap to clone: the failure of one batch answers many records. `Display` says
+/// what failed and where; causes are in [`source`](StdError::source). Ask it rather than match it:
+///
+/// ```
+/// # fn decide(error: kafkio::Error) {
+/// if error.is_ambiguous() {
+///     // The record may have been written: send it again only if a duplicate does no harm.
+/// } else if error.is_retriable() {
+///     // The same call may succeed later.
+/// }
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+/// What sort of failure an [`Error`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A setting, or an argument of a call, is wrong; the message names it.
+    Config,
+    /// No connection could be made, or it ended before the answer came.
+    Connection,
+    /// No answer, or no success, within the time allowed.
+    Timeout,
+    /// The broker answered with an error code: see [`Error::code`].
+    Broker,
+    /// The broker's bytes are not what the protocol promises.
+    Protocol,
+    /// A record batch is damaged, or cannot be decompressed or encoded.
+    Record,
+    /// The broker is too old, or too new, for what was asked.
+    Unsupported,
+    /// A record is larger than the writer, or the broker, accepts.
+    TooLarge,
+    /// The handle was closed, or its client is gone.
+    Closed,
+    /// A background task ended in a panic: a bug in this crate.
+    Internal,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    code: Option<ErrorCode>,
+    retriable: bool,
+    ambiguous: bool,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let retriable = matches!(kind, ErrorKind::Connection | ErrorKind::Timeout);
+        let message = message.into();
+        Self(Arc::new(Inner { kind, code: None, retriable, ambiguous: false, message, source: None }))
+    }
+
+    /// A wrong setting; `message` names it.
+    pub(crate) fn config(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Config, message)
+    }
+
+    pub(crate) fn timeout(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Timeout, message)
+    }
+
+    pub(crate) fn closed(what: &str) -> Self {
+        Self::new(ErrorKind::Closed, format!("{what} is closed"))
+    }
+
+    /// The broker answered `code` to what `message` describes.
+    pub(crate) fn broker(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self(Arc::new(Inner {
+            kind: ErrorKind::Broker,
+            code: Some(code),
+            retriable: code.is_retriable(),
+            ambiguous: false,
+            message: message.into(),
+            source: Some(Box::new(code)),
+        }))
+    }
+
+    pub(crate) fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.rebuild(|inner| inner.source = Some(Box::new(source)))
+    }
+
+    /// Marks a write that may have happened although it failed.
+    pub(crate) fn ambiguous(self) -> Self {
+        self.rebuild(|inner| inner.ambiguous = true)
+    }
+
+    pub(crate) fn retriable(self, retriable: bool) -> Self {
+        self.rebuild(|inner| inner.retriable = retriable)
+    }
+
+    /// The same failure, with a message that says where it happened; the old message becomes part
+    /// of the causes.
+    pub(crate) fn context(self, message: impl Into<String>) -> Self {
+        Self(Arc::new(Inner {
+            kind: self.0.kind,
+            code: self.0.code,
+            retriable: self.0.retriable,
+            ambiguous: self.0.ambiguous,
+            message: message.into(),
+            source: Some(Box::new(self)),
+        }))
+    }
+
+    fn rebuild(self, change: impl FnOnce(&mut Inner)) -> Self {
+        let mut inner = match Arc::try_unwrap(self.0) {
+            Ok(inner) => inner,
+            Err(shared) => Inner {
+                kind: shared.kind,
+                code: shared.code,
+                retriable: shared.retriable,
+                ambiguous: shared.ambiguous,
+                message: shared.message.clone(),
+                source: Some(Box::new(Self(shared))),
+            },
+        };
+        change(&mut inner);
+        Self(Arc::new(inner))
+    }
+
+    /// What sort of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The broker's error code, if a broker answered with one.
+    pub fn code(&self) -> Option<ErrorCode> {
+        self.0.code
+    }
+
+    /// Whether the same call may succeed later without any change.
+    pub fn is_retriable(&self) -> bool {
+        self.0.retriable
+    }
+
+    /// Whether the handle that gave this error will only give errors from now on.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Closed | ErrorKind::Internal)
+    }
+
+    /// Whether time ran out.
+    pub fn is_timeout(&self) -> bool {
+        self.0.kind == ErrorKind::Timeout || self.0.code == Some(ErrorCode::REQUEST_TIMED_OUT)
+    }
+
+    /// Whether a write may have happened although it failed: it was sent, and no answer came.
+    /// When this is `false`, a failed record is definitely not in the log.
+    pub fn is_ambiguous(&self) -> bool {
+        self.0.ambiguous
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        // The code belongs to what failed: few callers print the chain of causes.
+        match self.0.code {
+            Some(code) => write!(f, ": {code}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("code", &self.0.code)
+            .field("ambiguous", &self.0.ambiguous)
+            .field("message", &self.0.message)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_one_word() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+        assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn context_keeps_the_answers() {
+        let error = Error::broker(ErrorCode::UNKNOWN_SERVER_ERROR, "inner").ambiguous();
+        let outer = error.context("produce to orders[3]");
+        assert!(outer.is_ambiguous());
+        assert_eq!(outer.code(), Some(ErrorCode::UNKNOWN_SERVER_ERROR));
+        assert!(outer.to_string().starts_with("produce to orders[3]: UNKNOWN_SERVER_ERROR"));
+        assert!(outer.source().is_some());
+    }
+}
