@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{ApiKey, Request};
-use crate::wire::{DecodeError, EncodeError, UnknownTags, Version, Wire, Tags, get_tags};
+use crate::wire::{DecodeError, EncodeError, Tags, UnknownTags, Version, Wire, get_tags};
 
 /// What stands before the body of every request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,9 +19,6 @@ pub struct RequestHeader {
 }
 
 impl RequestHeader {
-    /// Where the correlation id stands in an encoded header.
-    pub(crate) const CORRELATION_ID_AT: usize = 4;
-
     /// Appends the header, with tagged fields if the body of request `R` is flexible too.
     ///
     /// # Errors

@@ -19,13 +19,21 @@
 /// }
 /// ```
 ///
+/// `throttled N` before `returns` says from which version on the client waits for the response's
+/// `throttle_time_ms` (KIP-219); before it, the broker waits before it answers.
+///
 /// A field that is not `ignorable` and not at its default is an error in a version that lacks it,
 /// because the broker would do something else than was asked for. Every struct keeps the tagged
 /// fields it does not know in `unknown_tags`.
+///
+/// A default is Kafka's, with one exception: a field that may be null wherever it exists is null
+/// by default, where Kafka's is often empty. Tagged fields have no exception: what is at its
+/// default is not sent. A default must be legal in every version.
 macro_rules! message {
     (
         $(
-            request $request:ident($key:literal): $versions:expr, flexible $flexible:literal, returns $response:ty;
+            request $request:ident($key:literal): $versions:expr, flexible $flexible:literal,
+            $(throttled $throttled:literal,)? returns $response:ty;
         )?
         $(
             $(#[$meta:meta])*
@@ -49,6 +57,16 @@ macro_rules! message {
                 const VERSIONS: ::std::ops::RangeInclusive<i16> = $versions;
                 const FLEXIBLE: i16 = $flexible;
                 type Response = $response;
+
+                $(
+                    fn throttle(response: &Self::Response, version: i16) -> ::std::time::Duration {
+                        // A negative time is nonsense, and no reason to wait.
+                        match u64::try_from(response.throttle_time_ms) {
+                            Ok(time) if version >= $throttled => ::std::time::Duration::from_millis(time),
+                            _ => ::std::time::Duration::ZERO,
+                        }
+                    }
+                )?
             }
         )?
         $(
@@ -151,8 +169,33 @@ macro_rules! message {
                     Ok(())
                 }
             }
+
+            #[cfg(test)]
+            impl $crate::protocol::reflect::Reflect for $name {
+                fn kind() -> $crate::protocol::reflect::Kind {
+                    let fields = vec![
+                        $(message!(@reflect None, $field: $ty [$($spec)*] $(= $default)?),)*
+                        $($(message!(@reflect Some($tag), $tfield: $tty [$($tspec)*] $(= $tdefault)?),)*)?
+                    ];
+                    let text = stringify!($name).to_owned();
+                    let size = size_of::<Self>();
+                    $crate::protocol::reflect::Kind { text, nullable: false, size, fields: Some(fields) }
+                }
+            }
         )+
     };
+    (@reflect $tag:expr, $field:ident: $ty:ty [$($spec:tt)*] $(= $default:expr)?) => {{
+        let default: $ty = message!(@default $($default)?);
+        $crate::protocol::reflect::Field {
+            name: stringify!($field),
+            kind: <$ty as $crate::protocol::reflect::Reflect>::kind(),
+            is_in: |version| message!(@when version, $($spec)*),
+            null_in: |_version| message!(@null _version, $($spec)*),
+            ignorable: message!(@ignorable $($spec)*),
+            default: format!("{default:?}"),
+            tag: $tag,
+        }
+    }};
     (@default) => { Default::default() };
     (@default $default:expr) => { $default };
     // Whether the field is in this version.

@@ -1,16 +1,21 @@
 //! The schema of the Kafka protocol: requests, responses, error codes.
 //!
 //! One file per request and response under [`messages`], each struct with the names of Kafka's
-//! schema in snake case. Knows no sockets and no retries. `tests/golden.rs` holds all of it
-//! against bytes that Apache's own classes made.
+//! schema in snake case. Knows no sockets and no retries. The tests hold all of it against bytes
+//! that Apache's own classes made (`tests/golden/`).
 
 mod api_key;
 mod error_code;
 mod header;
 mod message;
 pub mod messages;
+#[cfg(test)]
+pub(crate) mod reflect;
+#[cfg(test)]
+mod tests;
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
@@ -22,7 +27,7 @@ use message::message;
 use crate::wire::{DecodeError, EncodeError, Version, Wire, decode_all};
 
 /// A request: its key, the versions that we speak, and the response that it expects.
-pub trait Request: Wire + Send + Sync + 'static {
+pub trait Request: Wire + Clone + Send + Sync + 'static {
     /// Which of the broker's calls this is.
     const KEY: ApiKey;
     /// The versions of the schema; a connection uses the highest that its broker knows too.
@@ -53,5 +58,12 @@ pub trait Request: Wire + Send + Sync + 'static {
     /// Bytes that are not a response of version `number`.
     fn decode_response(number: i16, body: Bytes) -> Result<Self::Response, DecodeError> {
         decode_all(body, Self::version(number))
+    }
+
+    /// How long the broker wants to be left alone after this response of version `number`
+    /// (KIP-219).
+    fn throttle(response: &Self::Response, number: i16) -> Duration {
+        let _ = (response, number);
+        Duration::ZERO
     }
 }

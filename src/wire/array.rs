@@ -25,7 +25,7 @@ impl Length {
             (false, Self::Long) => i64::from(i32::decode(src, version)?),
         };
         match usize::try_from(length) {
-            Ok(length) if length <= src.len() => Ok(Some(length)),
+            Ok(length) if length <= src.len() && length <= self.max() => Ok(Some(length)),
             Err(_) if length == -1 => Ok(None),
             _ => Err(DecodeError::Length),
         }
@@ -37,6 +37,9 @@ impl Length {
         version: Version,
         length: Option<usize>,
     ) -> Result<(), EncodeError> {
+        if length.is_some_and(|length| length > self.max()) {
+            return Err(EncodeError::Length);
+        }
         let length = length.map_or(Ok(-1), i64::try_from).map_err(|_| EncodeError::Length)?;
         match (version.flexible, self) {
             (true, _) => {
@@ -52,15 +55,29 @@ impl Length {
         }
         Ok(())
     }
+
+    /// What Kafka accepts, also where a varint could say more.
+    const fn max(self) -> usize {
+        match self {
+            Self::Short => 0x7fff,
+            Self::Long => 0x7fff_ffff,
+        }
+    }
 }
 
-/// Elements reserved ahead of decoding; more grow as their bytes are actually read.
-const MAX_PREALLOCATION: usize = 1024;
+/// Bytes of memory reserved for elements ahead of decoding them; more grow as they are read.
+///
+/// An array that ends early fails the whole message, so at any time only the arrays around the
+/// current element, as many as the schema is deep, hold memory that the input has not paid for.
+const MAX_PREALLOCATION: usize = 64 * 1024;
 
 impl<T: Wire> Wire for Option<Vec<T>> {
     fn decode(src: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
-        let Some(length) = Length::Long.get(src, version)? else { return Ok(None) };
-        let mut items = Vec::with_capacity(length.min(MAX_PREALLOCATION));
+        let Some(length) = Length::Long.get(src, version)? else {
+            return Ok(None);
+        };
+        let cap = MAX_PREALLOCATION / size_of::<T>().max(1);
+        let mut items = Vec::with_capacity(length.min(cap));
         for _ in 0..length {
             items.push(T::decode(src, version)?);
         }

@@ -1,11 +1,13 @@
 //! The bytes of the Kafka protocol: integers, varints, strings, arrays, tagged fields.
 //!
 //! Knows nothing about messages and does no I/O. Every declared length is checked against the
-//! bytes that remain, in one place ([`Length::get`]), before anything is allocated for it.
+//! bytes that remain, in one place (`Length::get`), before anything is allocated for it.
 
 mod array;
 mod primitive;
 mod tagged;
+#[cfg(test)]
+mod tests;
 mod text;
 pub(crate) mod varint;
 

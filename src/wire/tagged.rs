@@ -13,7 +13,8 @@ pub struct UnknownTags(Option<Box<Vec<(u32, Bytes)>>>);
 impl UnknownTags {
     /// Keeps the field for [`Tags::finish`].
     pub(crate) fn push(&mut self, tag: u32, value: Bytes) {
-        self.0.get_or_insert_default().push((tag, value));
+        // One field is the usual number, and the least memory for a peer that sends many.
+        self.0.get_or_insert_with(|| Box::new(Vec::with_capacity(1))).push((tag, value));
     }
 
     /// The tag and the bytes of each field.
@@ -68,7 +69,10 @@ impl Tags {
         varint::put_u64(dst, self.fields.len() as u64);
         for (tag, value) in self.fields {
             varint::put_u64(dst, tag.into());
-            varint::put_u64(dst, u32::try_from(value.len()).map_err(|_| EncodeError::Length)?.into());
+            varint::put_u64(
+                dst,
+                u32::try_from(value.len()).map_err(|_| EncodeError::Length)?.into(),
+            );
             dst.put(value);
         }
         Ok(())

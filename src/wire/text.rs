@@ -6,7 +6,9 @@ use super::{DecodeError, EncodeError, Length, Version, Wire};
 
 impl Wire for Option<String> {
     fn decode(src: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
-        let Some(length) = Length::Short.get(src, version)? else { return Ok(None) };
+        let Some(length) = Length::Short.get(src, version)? else {
+            return Ok(None);
+        };
         let text = src.split_to(length);
         std::str::from_utf8(&text).map(|s| Some(s.to_owned())).map_err(|_| DecodeError::Utf8)
     }

@@ -37,48 +37,73 @@ pub(crate) fn put_i64(dst: &mut impl BufMut, value: i64) {
 }
 
 /// The bytes that [`put_i64`] will take.
+#[inline]
 pub(crate) const fn len_i64(value: i64) -> usize {
     len_u64(zigzag(value))
 }
 
 /// The bytes that [`put_u64`] will take.
+#[inline]
 pub(crate) const fn len_u64(value: u64) -> usize {
-    (70 - (value | 1).leading_zeros() as usize) / 7
+    // Nearly all fields of a record are that small.
+    if value < 0x80 {
+        return 1;
+    }
+    if value < 0x4000 {
+        return 2;
+    }
+    (70 - value.leading_zeros() as usize) / 7
 }
 
-/// Reads a zig-zag varint of at most 64 bits at `*at`, and moves `*at` behind it.
+/// Takes a zig-zag varint of at most 64 bits from the front of `src`.
 ///
 /// `None` when the bytes end first, or go on for longer than 64 bits.
-#[inline]
-pub(crate) fn read_i64(src: &[u8], at: &mut usize) -> Option<i64> {
-    // Nearly every field of a small record is one byte.
-    let first = *src.get(*at)?;
-    *at += 1;
-    if first < 0x80 {
-        return Some(unzigzag(u64::from(first)));
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "measured: the slice must stay in registers")]
+pub(crate) fn take_i64(src: &mut &[u8]) -> Option<i64> {
+    // Nearly every field of a record is one byte or two.
+    match **src {
+        [first, ref rest @ ..] if first < 0x80 => {
+            *src = rest;
+            Some(unzigzag(u64::from(first)))
+        }
+        [first, second, ref rest @ ..] if second < 0x80 => {
+            *src = rest;
+            Some(unzigzag(u64::from(first & 0x7f) | u64::from(second) << 7))
+        }
+        _ => {
+            let (value, rest) = long(src)?;
+            *src = rest;
+            Some(value)
+        }
     }
-    let mut value = u64::from(first & 0x7f);
-    let mut shift = 7;
-    loop {
-        let byte = *src.get(*at)?;
-        *at += 1;
+}
+
+/// By value, so that the slice of the caller can stay in registers.
+#[cold]
+#[inline(never)]
+fn long(mut src: &[u8]) -> Option<(i64, &[u8])> {
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = src.split_first()?;
+        src = rest;
         if shift == 63 && byte > 1 {
             return None;
         }
         value |= u64::from(byte & 0x7f) << shift;
         if byte < 0x80 {
-            return Some(unzigzag(value));
+            return Some((unzigzag(value), src));
         }
-        shift += 7;
     }
+    None
 }
 
 const fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)).cast_unsigned()
+    u64::from_ne_bytes(((value << 1) ^ (value >> 63)).to_ne_bytes())
 }
 
 const fn unzigzag(value: u64) -> i64 {
-    (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
+    i64::from_ne_bytes(((value >> 1) ^ (value & 1).wrapping_neg()).to_ne_bytes())
 }
 
 const fn low_byte(value: u64) -> u8 {
@@ -92,13 +117,15 @@ mod tests {
     #[test]
     fn round_trips_at_every_length() {
         for bits in 0..64 {
-            for value in [1i64 << bits, (1i64 << bits).wrapping_sub(1), (1i64 << bits).wrapping_neg()] {
+            for value in
+                [1i64 << bits, (1i64 << bits).wrapping_sub(1), (1i64 << bits).wrapping_neg()]
+            {
                 let mut bytes = Vec::new();
                 put_i64(&mut bytes, value);
                 assert_eq!(bytes.len(), len_i64(value));
-                let mut at = 0;
-                assert_eq!(read_i64(&bytes, &mut at), Some(value));
-                assert_eq!(at, bytes.len());
+                let mut rest = bytes.as_slice();
+                assert_eq!(take_i64(&mut rest), Some(value));
+                assert!(rest.is_empty());
             }
         }
     }
@@ -106,8 +133,9 @@ mod tests {
     #[test]
     fn refuses_what_does_not_fit() {
         let too_long = [0xff; 10];
-        assert_eq!(read_i64(&too_long, &mut 0), None);
-        assert_eq!(read_i64(&[0x80], &mut 0), None);
+        assert_eq!(take_i64(&mut &too_long[..]), None);
+        assert_eq!(take_i64(&mut &[0x80][..]), None);
+        assert_eq!(take_i64(&mut &[][..]), None);
         assert_eq!(get_u32(&mut Bytes::from_static(&[0xff; 5])), Err(DecodeError::Varint));
         assert_eq!(get_u32(&mut Bytes::from_static(&[0xff; 4])), Err(DecodeError::Truncated));
         let max = Bytes::from_static(&[0xff, 0xff, 0xff, 0xff, 0x0f]);

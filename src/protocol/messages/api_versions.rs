@@ -1,11 +1,14 @@
-//! ApiVersions: DOC.
+//! `ApiVersions`: which versions of which calls a broker speaks. The first request on a connection.
 
 use super::message;
 
 message! {
-    request ApiVersionsRequest(18): 0..=4, flexible 3, returns ApiVersionsResponse;
+    request ApiVersionsRequest(18): 0..=4, flexible 3, throttled 2, returns ApiVersionsResponse;
 
-    /// DOC ApiVersionsRequest
+    /// Asks for the versions that the broker speaks.
+    ///
+    /// A broker that does not know the request's version answers in version 0, with
+    /// [`UNSUPPORTED_VERSION`](crate::protocol::ErrorCode::UNSUPPORTED_VERSION).
     struct ApiVersionsRequest {
         client_software_name: String [3..; ignorable],
         client_software_version: String [3..; ignorable],
@@ -13,7 +16,7 @@ message! {
 }
 
 message! {
-    /// DOC ApiVersionsResponse
+    /// The calls that the broker knows, and the features of its cluster (KIP-584).
     struct ApiVersionsResponse {
         error_code: i16 [..],
         api_keys: Vec<ApiVersion> [..],
@@ -25,21 +28,21 @@ message! {
         3 => zk_migration_ready: bool [3..; ignorable],
     }
 
-    /// DOC ApiVersion
+    /// The versions of one call that the broker speaks.
     struct ApiVersion {
         api_key: i16 [..],
         min_version: i16 [..],
         max_version: i16 [..],
     }
 
-    /// DOC SupportedFeatureKey
+    /// A feature that the broker could take part in.
     struct SupportedFeatureKey {
         name: String [3..],
         min_version: i16 [3..],
         max_version: i16 [3..],
     }
 
-    /// DOC FinalizedFeatureKey
+    /// A feature that is on in the whole cluster, and its level.
     struct FinalizedFeatureKey {
         name: String [3..],
         max_version_level: i16 [3..],

@@ -1,19 +1,21 @@
-//! CreateTopics: DOC.
+//! `CreateTopics`: makes topics. The controller answers.
 
 use super::message;
 use crate::wire::Uuid;
 
 message! {
-    request CreateTopicsRequest(19): 0..=7, flexible 5, returns CreateTopicsResponse;
+    request CreateTopicsRequest(19): 0..=7, flexible 5, throttled 3, returns CreateTopicsResponse;
 
-    /// DOC CreateTopicsRequest
+    /// Asks the controller to make topics.
     struct CreateTopicsRequest {
         topics: Vec<CreatableTopic> [..],
         timeout_ms: i32 [..] = 60000,
         validate_only: bool [1..],
     }
 
-    /// DOC CreatableTopic
+    /// A topic to make: with counts, or with `assignments` and both counts -1.
+    ///
+    /// From version 4 on, -1 alone asks for the broker's default (KIP-464).
     struct CreatableTopic {
         name: String [..],
         num_partitions: i32 [..],
@@ -22,13 +24,13 @@ message! {
         configs: Vec<CreatableTopicConfig> [..],
     }
 
-    /// DOC CreatableReplicaAssignment
+    /// The brokers that one partition is to live on; the first is to lead it.
     struct CreatableReplicaAssignment {
         partition_index: i32 [..],
         broker_ids: Vec<i32> [..],
     }
 
-    /// DOC CreatableTopicConfig
+    /// A setting of the topic that is to differ from the broker's.
     struct CreatableTopicConfig {
         name: String [..],
         value: Option<String> [..],
@@ -36,13 +38,13 @@ message! {
 }
 
 message! {
-    /// DOC CreateTopicsResponse
+    /// What became of each topic.
     struct CreateTopicsResponse {
         throttle_time_ms: i32 [2..; ignorable],
         topics: Vec<CreatableTopicResult> [..],
     }
 
-    /// DOC CreatableTopicResult
+    /// What became of one topic; from version 5 on with what it was made with (KIP-525).
     struct CreatableTopicResult {
         name: String [..],
         topic_id: Uuid [7..; ignorable],
@@ -55,7 +57,7 @@ message! {
         0 => topic_config_error_code: i16 [5..; ignorable],
     }
 
-    /// DOC CreatableTopicConfigs
+    /// A setting of the new topic, and where its value came from.
     struct CreatableTopicConfigs {
         name: String [5..],
         value: Option<String> [5..],

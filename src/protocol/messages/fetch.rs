@@ -1,4 +1,4 @@
-//! Fetch: DOC.
+//! Fetch: reads batches of records from partitions that the broker leads, or follows.
 
 use bytes::Bytes;
 
@@ -6,9 +6,11 @@ use super::message;
 use crate::wire::Uuid;
 
 message! {
-    request FetchRequest(1): 0..=18, flexible 12, returns FetchResponse;
+    request FetchRequest(1): 0..=18, flexible 12, throttled 8, returns FetchResponse;
 
-    /// DOC FetchRequest
+    /// Asks for records from many partitions at once, and waits for them.
+    ///
+    /// With a session (version 7, KIP-227), later requests name only the partitions that changed.
     struct FetchRequest {
         replica_id: i32 [..=14] = -1,
         max_wait_ms: i32 [..],
@@ -25,20 +27,20 @@ message! {
         1 => replica_state: ReplicaState [15..],
     }
 
-    /// DOC ReplicaState
+    /// Who a fetching replica is. Consumers leave it at its default.
     struct ReplicaState {
         replica_id: i32 [15..] = -1,
         replica_epoch: i64 [15..] = -1,
     }
 
-    /// DOC FetchTopic
+    /// The partitions of one topic to read: by name up to version 12, by id from 13 on (KIP-516).
     struct FetchTopic {
         topic: String [..=12; ignorable],
         topic_id: Uuid [13..; ignorable],
         partitions: Vec<FetchPartition> [..],
     }
 
-    /// DOC FetchPartition
+    /// Where to read one partition, and how much.
     struct FetchPartition {
         partition: i32 [..],
         current_leader_epoch: i32 [9..; ignorable] = -1,
@@ -51,7 +53,7 @@ message! {
         1 => high_watermark: i64 [18..; ignorable] = i64::MAX,
     }
 
-    /// DOC ForgottenTopic
+    /// Partitions that the session is to drop.
     struct ForgottenTopic {
         topic: String [7..=12; ignorable],
         topic_id: Uuid [13..; ignorable],
@@ -60,7 +62,10 @@ message! {
 }
 
 message! {
-    /// DOC FetchResponse
+    /// Batches of records.
+    ///
+    /// From version 3 on, the first batch of the first partition that has one comes whole even if
+    /// it exceeds the limits of the request (KIP-74). The last batch of a partition may be cut off.
     struct FetchResponse {
         throttle_time_ms: i32 [1..; ignorable],
         error_code: i16 [7..; ignorable],
@@ -70,14 +75,16 @@ message! {
         0 => node_endpoints: Vec<NodeEndpoint> [16..],
     }
 
-    /// DOC FetchableTopicResponse
+    /// What one topic's partitions gave.
     struct FetchableTopicResponse {
         topic: String [..=12; ignorable],
         topic_id: Uuid [13..; ignorable],
         partitions: Vec<PartitionData> [..],
     }
 
-    /// DOC PartitionData
+    /// What one partition gave.
+    ///
+    /// Batches may begin before the offset that was asked for.
     struct PartitionData {
         partition_index: i32 [..],
         error_code: i16 [..],
@@ -93,31 +100,32 @@ message! {
         2 => snapshot_id: SnapshotId [12..],
     }
 
-    /// DOC EpochEndOffset
+    /// Where the log of the leader diverges from what the client has read (KIP-595).
     struct EpochEndOffset {
         epoch: i32 [12..] = -1,
         end_offset: i64 [12..] = -1,
     }
 
-    /// DOC LeaderIdAndEpoch
+    /// The leader that the broker knows of, when it is another than the client thought (KIP-951).
     struct LeaderIdAndEpoch {
         leader_id: i32 [12..] = -1,
         leader_epoch: i32 [12..] = -1,
     }
 
-    /// DOC SnapshotId
+    /// The snapshot to load instead, for replicas of the metadata log.
     struct SnapshotId {
         end_offset: i64 [..] = -1,
         epoch: i32 [..] = -1,
     }
 
-    /// DOC AbortedTransaction
+    /// A transaction that was aborted: `read_committed` skips the records of this producer from
+    /// `first_offset` up to its control batch.
     struct AbortedTransaction {
         producer_id: i64 [4..],
         first_offset: i64 [4..],
     }
 
-    /// DOC NodeEndpoint
+    /// The address of a leader named in `current_leader` (KIP-951).
     struct NodeEndpoint {
         node_id: i32 [16..],
         host: String [16..],

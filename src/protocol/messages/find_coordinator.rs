@@ -1,11 +1,11 @@
-//! FindCoordinator: DOC.
+//! `FindCoordinator`: which broker looks after a group, a transactional id or a share group.
 
 use super::message;
 
 message! {
-    request FindCoordinatorRequest(10): 0..=6, flexible 3, returns FindCoordinatorResponse;
+    request FindCoordinatorRequest(10): 0..=6, flexible 3, throttled 2, returns FindCoordinatorResponse;
 
-    /// DOC FindCoordinatorRequest
+    /// Asks for coordinators: of one key up to version 3, of many from 4 on (KIP-699).
     struct FindCoordinatorRequest {
         key: String [..=3],
         key_type: i8 [1..],
@@ -14,7 +14,7 @@ message! {
 }
 
 message! {
-    /// DOC FindCoordinatorResponse
+    /// The coordinator of the key up to version 3, those of the keys from 4 on.
     struct FindCoordinatorResponse {
         throttle_time_ms: i32 [1..; ignorable],
         error_code: i16 [..=3],
@@ -25,7 +25,7 @@ message! {
         coordinators: Vec<Coordinator> [4..],
     }
 
-    /// DOC Coordinator
+    /// The coordinator of one key.
     struct Coordinator {
         key: String [4..],
         node_id: i32 [4..],

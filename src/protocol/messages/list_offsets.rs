@@ -1,11 +1,13 @@
-//! ListOffsets: DOC.
+//! `ListOffsets`: the offset at a time, and the first and last of a partition. The leader answers.
 
 use super::message;
 
 message! {
-    request ListOffsetsRequest(2): 0..=11, flexible 6, returns ListOffsetsResponse;
+    request ListOffsetsRequest(2): 0..=11, flexible 6, throttled 3, returns ListOffsetsResponse;
 
-    /// DOC ListOffsetsRequest
+    /// Asks leaders for offsets. Consumers set `replica_id` to -1.
+    ///
+    /// With `isolation_level` 1 (version 2), the latest offset is the last stable one.
     struct ListOffsetsRequest {
         replica_id: i32 [..],
         isolation_level: i8 [2..],
@@ -13,13 +15,17 @@ message! {
         timeout_ms: i32 [10..; ignorable],
     }
 
-    /// DOC ListOffsetsTopic
+    /// The partitions of one topic to ask about.
     struct ListOffsetsTopic {
         name: String [..],
         partitions: Vec<ListOffsetsPartition> [..],
     }
 
-    /// DOC ListOffsetsPartition
+    /// Asks for the first offset whose timestamp, in milliseconds, is not before `timestamp`.
+    ///
+    /// Or for one with a name: -1 latest, -2 earliest, -3 that of the largest timestamp (version 7,
+    /// KIP-734), -4 earliest on local disk (8, KIP-405), -5 latest in tiered storage (9, KIP-1005),
+    /// -6 earliest not yet in tiered storage (11, KIP-1023).
     struct ListOffsetsPartition {
         partition_index: i32 [..],
         current_leader_epoch: i32 [4..; ignorable] = -1,
@@ -29,19 +35,21 @@ message! {
 }
 
 message! {
-    /// DOC ListOffsetsResponse
+    /// The offsets found.
     struct ListOffsetsResponse {
         throttle_time_ms: i32 [2..; ignorable],
         topics: Vec<ListOffsetsTopicResponse> [..],
     }
 
-    /// DOC ListOffsetsTopicResponse
+    /// The offsets found in one topic.
     struct ListOffsetsTopicResponse {
         name: String [..],
         partitions: Vec<ListOffsetsPartitionResponse> [..],
     }
 
-    /// DOC ListOffsetsPartitionResponse
+    /// The offset found in one partition, -1 if there is none.
+    ///
+    /// Version 0 gives segment starts in `old_style_offsets` instead, latest first.
     struct ListOffsetsPartitionResponse {
         partition_index: i32 [..],
         error_code: i16 [..],

@@ -15,12 +15,11 @@ macro_rules! messages {
         }
 
         /// Calls a macro with the list of all requests, for tests that must miss none.
-        #[cfg(test)]
+        #[cfg(any(test, fuzzing, kafkio_internals))]
         macro_rules! for_each_request {
             ($callback:ident) => { $callback! { $($module::$request),* } };
         }
-        #[cfg(test)]
-        #[allow(unused_imports, reason = "for the tests that need every message")]
+        #[cfg(any(test, fuzzing, kafkio_internals))]
         pub(crate) use for_each_request;
     };
 }
