@@ -23,6 +23,12 @@ pub(crate) fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 's
 }
 
 impl<T> Task<T> {
+    /// Aborts the task, and waits until it has let go of everything.
+    pub(crate) async fn stop(mut self) {
+        self.0.abort();
+        let _ = (&mut self.0).await;
+    }
+
     /// Whether the task has returned, panicked or been aborted.
     pub(crate) fn is_finished(&self) -> bool {
         self.0.is_finished()
