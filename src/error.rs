@@ -53,20 +53,34 @@ pub enum ErrorKind {
     Internal,
 }
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     code: Option<ErrorCode>,
     retriable: bool,
     ambiguous: bool,
-    message: String,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    /// `None`: the source says it all.
+    message: Option<String>,
+    source: Option<Source>,
+}
+
+type Source = Arc<dyn StdError + Send + Sync>;
+
+impl Inner {
+    fn new(kind: ErrorKind) -> Self {
+        let retriable = matches!(kind, ErrorKind::Connection | ErrorKind::Timeout);
+        Self { kind, code: None, retriable, ambiguous: false, message: None, source: None }
+    }
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        let retriable = matches!(kind, ErrorKind::Connection | ErrorKind::Timeout);
-        let message = message.into();
-        Self(Arc::new(Inner { kind, code: None, retriable, ambiguous: false, message, source: None }))
+        Self(Arc::new(Inner { message: Some(message.into()), ..Inner::new(kind) }))
+    }
+
+    /// The error of a lower layer, which says itself what failed.
+    pub(crate) fn wrap(kind: ErrorKind, source: impl StdError + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Inner { source: Some(Arc::new(source)), ..Inner::new(kind) }))
     }
 
     /// A wrong setting; `message` names it.
@@ -85,55 +99,37 @@ impl Error {
     /// The broker answered `code` to what `message` describes.
     pub(crate) fn broker(code: ErrorCode, message: impl Into<String>) -> Self {
         Self(Arc::new(Inner {
-            kind: ErrorKind::Broker,
             code: Some(code),
             retriable: code.is_retriable(),
-            ambiguous: false,
-            message: message.into(),
-            source: Some(Box::new(code)),
+            message: Some(message.into()),
+            ..Inner::new(ErrorKind::Broker)
         }))
     }
 
     pub(crate) fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.rebuild(|inner| inner.source = Some(Box::new(source)))
+        self.change(|inner| inner.source = Some(Arc::new(source)))
     }
 
     /// Marks a write that may have happened although it failed.
     pub(crate) fn ambiguous(self) -> Self {
-        self.rebuild(|inner| inner.ambiguous = true)
+        self.change(|inner| inner.ambiguous = true)
     }
 
     pub(crate) fn retriable(self, retriable: bool) -> Self {
-        self.rebuild(|inner| inner.retriable = retriable)
+        self.change(|inner| inner.retriable = retriable)
     }
 
-    /// The same failure, with a message that says where it happened; the old message becomes part
-    /// of the causes.
+    /// The same failure, with a message that says where it happened; the old message becomes the
+    /// first of the causes.
     pub(crate) fn context(self, message: impl Into<String>) -> Self {
-        Self(Arc::new(Inner {
-            kind: self.0.kind,
-            code: self.0.code,
-            retriable: self.0.retriable,
-            ambiguous: self.0.ambiguous,
-            message: message.into(),
-            source: Some(Box::new(self)),
-        }))
+        let outer = Inner::clone(&self.0);
+        let source: Source = Arc::new(self);
+        Self(Arc::new(Inner { message: Some(message.into()), source: Some(source), ..outer }))
     }
 
-    fn rebuild(self, change: impl FnOnce(&mut Inner)) -> Self {
-        let mut inner = match Arc::try_unwrap(self.0) {
-            Ok(inner) => inner,
-            Err(shared) => Inner {
-                kind: shared.kind,
-                code: shared.code,
-                retriable: shared.retriable,
-                ambiguous: shared.ambiguous,
-                message: shared.message.clone(),
-                source: Some(Box::new(Self(shared))),
-            },
-        };
-        change(&mut inner);
-        Self(Arc::new(inner))
+    fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
     }
 
     /// What sort of failure this is.
@@ -170,11 +166,13 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)?;
-        // The code belongs to what failed: few callers print the chain of causes.
-        match self.0.code {
-            Some(code) => write!(f, ": {code}"),
-            None => Ok(()),
+        let inner = &self.0;
+        match (&inner.message, &inner.source, inner.code) {
+            // The code belongs to what failed: few callers print the chain of causes.
+            (Some(message), _, Some(code)) => write!(f, "{message}: {code}"),
+            (Some(message), _, None) => f.write_str(message),
+            (None, Some(source), _) => source.fmt(f),
+            (None, None, _) => write!(f, "{:?}", inner.kind),
         }
     }
 }
@@ -193,7 +191,10 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        match (&self.0.message, self.0.source.as_deref()) {
+            (Some(_), source) => source.map(|source| source as _),
+            (None, source) => source?.source(),
+        }
     }
 }
 
@@ -215,5 +216,15 @@ mod tests {
         assert_eq!(outer.code(), Some(ErrorCode::UNKNOWN_SERVER_ERROR));
         assert!(outer.to_string().starts_with("produce to orders[3]: UNKNOWN_SERVER_ERROR"));
         assert!(outer.source().is_some());
+    }
+
+    #[test]
+    fn a_wrapped_error_is_told_once() {
+        let cause = std::io::Error::other("why");
+        let outer = Error::wrap(ErrorKind::Connection, cause).context("where");
+        let chain: Vec<_> = std::iter::successors(Some(&outer as &dyn StdError), |e| (*e).source())
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(chain, ["where", "why"]);
     }
 }

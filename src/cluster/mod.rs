@@ -1,0 +1,334 @@
+//! Which broker, over which connection, in which version, and whether to try again.
+//!
+//! Knows brokers, metadata and routing; knows nothing of what readers and writers do with it.
+
+mod config;
+mod coordinator;
+mod metadata;
+mod offsets;
+mod pool;
+mod refresh;
+mod retry;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub(crate) use config::{ClusterConfig, Source};
+pub(crate) use metadata::Metadata;
+pub use metadata::{Broker, PartitionMetadata, TopicMetadata};
+pub use offsets::FoundOffset;
+pub(crate) use offsets::{EARLIEST, LATEST, MAX_TIMESTAMP, list_offsets};
+pub(crate) use retry::{Attempts, Backoff};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::{ErrorCode, Request};
+use crate::task::{self, Task};
+use crate::transport::{Connect, Connection, TransportError};
+use crate::types::TopicPartition;
+use crate::wire::EncodeError;
+use coordinator::{Coordinators, GROUP, TRANSACTION};
+use pool::Pool;
+use refresh::Refresh;
+
+/// A handle to one cluster; clones share its connections and metadata, and the last one to drop
+/// closes them.
+#[derive(Clone, Debug)]
+pub(crate) struct Cluster(Arc<Owner>);
+
+/// Ends the refresh task with the last handle; the task itself holds only what is shared.
+#[derive(Debug)]
+struct Owner {
+    shared: Arc<Shared>,
+    _refresh: Task<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: ClusterConfig,
+    bootstrap: Vec<(String, u16)>,
+    pool: Pool,
+    metadata: watch::Sender<Arc<Metadata>>,
+    refresh: Refresh,
+    coordinators: Coordinators,
+}
+
+/// What a connection is for. Long polls and joins block a connection, and a produce request must
+/// not wait behind them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Purpose {
+    General,
+    Produce,
+    Fetch,
+}
+
+/// Which broker a request goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// Whichever broker is there.
+    Any,
+    /// The broker that changes topics and settings.
+    Controller,
+    /// The broker of this id.
+    Broker(i32),
+    /// The leader of this partition.
+    Leader(TopicPartition),
+    /// The coordinator of this group.
+    Group(String),
+    /// The coordinator of this transactional id.
+    Transaction(String),
+}
+
+/// Keeps topics in the metadata while it lives.
+#[derive(Debug)]
+pub(crate) struct Interest {
+    shared: Arc<Shared>,
+    topics: Vec<Arc<str>>,
+}
+
+impl Cluster {
+    /// Starts without asking anybody; [`bootstrap`](Self::bootstrap) does.
+    ///
+    /// # Errors
+    ///
+    /// A wrong setting, by its name.
+    fn new(config: ClusterConfig, connector: Arc<dyn Connect>) -> Result<Self> {
+        let bootstrap = config.check()?;
+        let shared = Arc::new(Shared {
+            config,
+            bootstrap,
+            pool: Pool::new(connector),
+            metadata: watch::Sender::default(),
+            refresh: Refresh::default(),
+            coordinators: Coordinators::default(),
+        });
+        // Subscribed before the task runs: who asks in between must be heard.
+        let asked = shared.refresh.tickets();
+        let refresh = task::spawn(refresh::run(shared.clone(), asked));
+        Ok(Self(Arc::new(Owner { shared, _refresh: refresh })))
+    }
+
+    /// Waits until a broker has answered.
+    ///
+    /// # Errors
+    ///
+    /// Why no broker could be asked, with one reason per address.
+    async fn bootstrap(&self, deadline: Instant) -> Result<()> {
+        let mut attempts = self.attempts(deadline).with_grace(Duration::from_millis(500));
+        while !self.metadata().is_known() {
+            let what = || format!("connect to {}", self.config().bootstrap.join(", "));
+            if let Err(error) = attempts.run(what, self.refreshed()).await {
+                attempts.next(error).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn config(&self) -> &ClusterConfig {
+        &self.0.shared.config
+    }
+
+    /// The newest snapshot.
+    pub(crate) fn metadata(&self) -> Arc<Metadata> {
+        self.0.shared.metadata.borrow().clone()
+    }
+
+    /// Snapshots as they change.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Metadata>> {
+        self.0.shared.metadata.subscribe()
+    }
+
+    /// Asks for fresh metadata soon; many who ask share one request.
+    pub(crate) fn refresh(&self) {
+        self.0.shared.refresh.ask();
+    }
+
+    /// Asks for fresh metadata, and waits for it.
+    pub(crate) async fn refreshed(&self) -> Result<()> {
+        let ticket = self.0.shared.refresh.ask();
+        self.0.shared.refresh.served(ticket).await
+    }
+
+    /// Keeps these topics in the metadata until the guard is dropped.
+    pub(crate) fn track(&self, topics: &[Arc<str>]) -> Interest {
+        if self.0.shared.refresh.track(topics) {
+            self.refresh();
+        }
+        Interest { shared: self.0.shared.clone(), topics: topics.to_vec() }
+    }
+
+    /// The metadata of a topic, which must be tracked; waits until the topic exists.
+    ///
+    /// # Errors
+    ///
+    /// What the broker says against it; `UNKNOWN_TOPIC_OR_PARTITION` when it is not there at the
+    /// deadline.
+    pub(crate) async fn topic(&self, name: &str, deadline: Instant) -> Result<Arc<TopicMetadata>> {
+        let mut attempts = self.attempts(deadline);
+        loop {
+            let error = match self.metadata().topics.get(name) {
+                Some(topic) if topic.error == ErrorCode::NONE && !topic.partitions.is_empty() => {
+                    return Ok(topic.clone());
+                }
+                Some(topic) if topic.error != ErrorCode::NONE => topic.error,
+                _ => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            };
+            let error = Error::broker(error, format!("metadata of topic {name}"));
+            if self.metadata().topics.contains_key(name) {
+                attempts.next(error.clone()).await?;
+            }
+            match tokio::time::timeout_at(deadline, self.refreshed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => attempts.next(error).await?,
+                Err(_) => return Err(error),
+            }
+        }
+    }
+
+    /// The connection to a broker for that purpose.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be made.
+    pub(crate) async fn connection(&self, broker: i32, purpose: Purpose) -> Result<Connection> {
+        self.0.shared.connection(broker, purpose).await
+    }
+
+    /// Sends a request, again where that may help, and returns the answer, whose error codes are
+    /// the caller's to look at.
+    ///
+    /// # Errors
+    ///
+    /// The last failure before the time was over, or one that a retry cannot mend.
+    pub(crate) async fn call<R: Request>(
+        &self,
+        target: &Target,
+        request: &R,
+        deadline: Instant,
+    ) -> Result<R::Response> {
+        let mut attempts = self.attempts(deadline);
+        loop {
+            let attempt = self.attempt(target, |_| request.clone());
+            match attempts.run(|| R::KEY.to_string(), attempt).await {
+                Ok(response) => return Ok(response),
+                Err(error) => {
+                    self.forget(target);
+                    attempts.next(error).await?;
+                }
+            }
+        }
+    }
+
+    /// Sends a request once; `request` makes it for the version that the broker speaks.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no answer.
+    pub(crate) async fn attempt<R: Request>(
+        &self,
+        target: &Target,
+        request: impl FnOnce(i16) -> R + Send,
+    ) -> Result<R::Response> {
+        let broker = self.resolve(target).await?;
+        let connection = self.connection(broker, Purpose::General).await?;
+        let request = request(connection.version::<R>()?);
+        connection
+            .call(&request, self.config().request_timeout)
+            .await
+            .map_err(|error| Error::from(error).context(format!("{} to broker {broker}", R::KEY)))
+    }
+
+    /// Drops what led to a broker that did not answer, or said that it is the wrong one.
+    pub(crate) fn forget(&self, target: &Target) {
+        self.0.shared.coordinators.forget(target);
+        self.refresh();
+    }
+
+    /// A response named a new leader (KIP-951): used at once, and metadata follows.
+    pub(crate) fn leader_hint(&self, topic: &str, partition: i32, leader: i32, epoch: i32) {
+        self.0.shared.metadata.send_if_modified(|metadata| {
+            match metadata.with_leader(topic, partition, leader, epoch) {
+                Some(next) => {
+                    *metadata = Arc::new(next);
+                    true
+                }
+                None => false,
+            }
+        });
+    }
+
+    pub(crate) fn attempts(&self, deadline: Instant) -> Attempts {
+        Attempts::new(self.config().backoff, deadline)
+    }
+
+    /// The deadline of a call that begins now and has no other limit.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.config().api_timeout
+    }
+
+    async fn resolve(&self, target: &Target) -> Result<i32> {
+        let metadata = self.metadata();
+        match target {
+            Target::Any => {
+                let ids: Vec<_> = metadata.brokers.keys().copied().collect();
+                fastrand::choice(ids).ok_or_else(|| unavailable("any broker"))
+            }
+            Target::Controller => metadata.controller.ok_or_else(|| unavailable("the controller")),
+            Target::Broker(id) => Ok(*id),
+            Target::Leader(at) => metadata
+                .leader(&at.topic, at.partition)
+                .map(|(leader, _)| leader)
+                .ok_or_else(|| unavailable(&format!("the leader of {at}"))),
+            Target::Group(name) => self.0.shared.coordinators.find(self, GROUP, name).await,
+            Target::Transaction(name) => {
+                self.0.shared.coordinators.find(self, TRANSACTION, name).await
+            }
+        }
+    }
+}
+
+impl Shared {
+    async fn connection(&self, broker: i32, purpose: Purpose) -> Result<Connection> {
+        let (host, port) = {
+            let metadata = self.metadata.borrow();
+            let known = metadata.brokers.get(&broker);
+            let known = known.ok_or_else(|| unavailable(&format!("broker {broker}")))?;
+            (known.host.clone(), known.port)
+        };
+        self.pool.get(broker, purpose, (&host, port), &self.config).await
+    }
+}
+
+impl Drop for Interest {
+    fn drop(&mut self) {
+        self.shared.refresh.untrack(&self.topics);
+    }
+}
+
+/// Not known, or not there at the moment.
+fn unavailable(what: &str) -> Error {
+    Error::new(ErrorKind::Connection, format!("{what} is not known at the moment"))
+}
+
+impl From<TransportError> for Error {
+    fn from(error: TransportError) -> Self {
+        use TransportError as T;
+
+        let kind = match &error {
+            T::Refused { code } => return Self::broker(*code, error.to_string()),
+            _ if error.is_timeout() => ErrorKind::Timeout,
+            T::FrameSize { .. }
+            | T::Correlation { .. }
+            | T::Unsolicited { .. }
+            | T::Decode { .. } => ErrorKind::Protocol,
+            T::Tls | T::Http | T::Encode { source: EncodeError::Length, .. } => ErrorKind::Config,
+            T::Unsupported { .. } | T::Encode { .. } => ErrorKind::Unsupported,
+            _ => ErrorKind::Connection,
+        };
+        let retriable = error.is_retriable();
+        Self::wrap(kind, error).retriable(retriable)
+    }
+}

@@ -1,0 +1,188 @@
+//! Looks up offsets by time, each at the leader of its partition: split, sent at once, retried per
+//! partition.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use futures::future::join_all;
+use tokio::time::Instant;
+
+use super::{Cluster, Target};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::ErrorCode;
+use crate::protocol::messages::list_offsets::{
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsTopic,
+};
+use crate::types::{IsolationLevel, Timestamp, TopicPartition};
+
+/// Special times of the protocol.
+pub(crate) const LATEST: i64 = -1;
+pub(crate) const EARLIEST: i64 = -2;
+pub(crate) const MAX_TIMESTAMP: i64 = -3;
+
+/// What a leader answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FoundOffset {
+    /// The offset; `None` when no record is that new.
+    pub offset: Option<i64>,
+    /// The time of the record there; `None` for the ends of the log.
+    pub timestamp: Option<Timestamp>,
+    /// The epoch of the leader that wrote it, from Kafka 2.1 on.
+    pub leader_epoch: Option<i32>,
+}
+
+/// Looks up one offset for each partition and time; the topics must be tracked. The answers come
+/// in the order of the questions.
+pub(crate) async fn list_offsets(
+    cluster: &Cluster,
+    questions: Vec<(TopicPartition, i64)>,
+    isolation: IsolationLevel,
+    deadline: Instant,
+) -> Vec<(TopicPartition, Result<FoundOffset>)> {
+    let mut answers: Vec<Option<Result<FoundOffset>>> = questions.iter().map(|_| None).collect();
+    let mut attempts = cluster.attempts(deadline);
+    loop {
+        let mut by_leader = BTreeMap::<(i32, usize), Vec<usize>>::new();
+        let mut times_asked = HashMap::<&TopicPartition, usize>::new();
+        let metadata = cluster.metadata();
+        let mut failed = None;
+        for (index, (at, _)) in questions.iter().enumerate() {
+            if matches!(answers.get(index), Some(Some(_))) {
+                continue;
+            }
+            match metadata.leader(&at.topic, at.partition) {
+                Some((leader, _)) => {
+                    // One request may name a partition only once.
+                    let times = times_asked.entry(at).or_default();
+                    by_leader.entry((leader, *times)).or_default().push(index);
+                    *times += 1;
+                }
+                None => failed = Some(unknown(at, &metadata)),
+            }
+        }
+        let asked = by_leader.into_iter().map(async |((leader, _), indexes)| {
+            let part = indexes.iter().filter_map(|index| questions.get(*index)).collect::<Vec<_>>();
+            let work = ask(cluster, leader, &part, isolation);
+            let what = || format!("list offsets at broker {leader}");
+            (indexes, attempts.run(what, work).await)
+        });
+        for (indexes, result) in join_all(asked).await {
+            let mut result = match result {
+                Ok(found) => found,
+                Err(error) if error.is_retriable() => {
+                    failed = Some(error);
+                    continue;
+                }
+                Err(error) => {
+                    for index in indexes {
+                        settle(&mut answers, index, Err(error.clone()));
+                    }
+                    continue;
+                }
+            };
+            for index in indexes {
+                let Some((at, _)) = questions.get(index) else {
+                    continue;
+                };
+                match result.remove(at) {
+                    Some(Err(error)) if error.is_retriable() => failed = Some(error),
+                    Some(answer) => settle(&mut answers, index, answer),
+                    None => {
+                        let text = format!("list offsets: the broker did not answer for {at}");
+                        settle(&mut answers, index, Err(Error::new(ErrorKind::Protocol, text)));
+                    }
+                }
+            }
+        }
+        let Some(error) = failed else { break };
+        cluster.refresh();
+        if let Err(error) = attempts.next(error).await {
+            answers.iter_mut().filter(|a| a.is_none()).for_each(|a| *a = Some(Err(error.clone())));
+            break;
+        }
+    }
+    let answered = questions.into_iter().zip(answers);
+    answered.filter_map(|((at, _), answer)| Some((at, answer?))).collect()
+}
+
+fn settle(answers: &mut [Option<Result<FoundOffset>>], index: usize, answer: Result<FoundOffset>) {
+    if let Some(slot) = answers.get_mut(index) {
+        *slot = Some(answer);
+    }
+}
+
+fn unknown(at: &TopicPartition, metadata: &super::Metadata) -> Error {
+    let known = metadata.topics.get(&at.topic);
+    let code = match known {
+        Some(topic) if topic.error != ErrorCode::NONE => topic.error,
+        Some(topic) if topic.partition(at.partition).is_some() => ErrorCode::LEADER_NOT_AVAILABLE,
+        _ => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+    };
+    Error::broker(code, format!("list offsets of {at}"))
+}
+
+/// Asks one leader for all of its partitions.
+async fn ask(
+    cluster: &Cluster,
+    leader: i32,
+    questions: &[&(TopicPartition, i64)],
+    isolation: IsolationLevel,
+) -> Result<HashMap<TopicPartition, Result<FoundOffset>>> {
+    let metadata = cluster.metadata();
+    let request = |version| {
+        let mut topics = BTreeMap::<Arc<str>, Vec<ListOffsetsPartition>>::new();
+        for (at, timestamp) in questions {
+            topics.entry(at.topic.clone()).or_default().push(ListOffsetsPartition {
+                partition_index: at.partition,
+                current_leader_epoch: metadata
+                    .leader(&at.topic, at.partition)
+                    .map_or(-1, |(_, epoch)| epoch),
+                timestamp: *timestamp,
+                // Version 0 answers with a list of segment starts.
+                max_num_offsets: 1,
+                ..Default::default()
+            });
+        }
+        ListOffsetsRequest {
+            replica_id: -1,
+            isolation_level: i8::from(version >= 2 && isolation == IsolationLevel::ReadCommitted),
+            topics: topics
+                .into_iter()
+                .map(|(name, partitions)| ListOffsetsTopic {
+                    name: name.to_string(),
+                    partitions,
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        }
+    };
+    let response = cluster.attempt(&Target::Broker(leader), request).await?;
+    let mut found = HashMap::new();
+    for topic in response.topics {
+        let name = Arc::<str>::from(topic.name);
+        for partition in topic.partitions {
+            let at = TopicPartition::new(name.clone(), partition.partition_index);
+            let answer = read(&partition).map_err(|code| {
+                Error::broker(code, format!("list offsets of {at} at broker {leader}"))
+            });
+            found.insert(at, answer);
+        }
+    }
+    Ok(found)
+}
+
+fn read(partition: &ListOffsetsPartitionResponse) -> Result<FoundOffset, ErrorCode> {
+    ErrorCode(partition.error_code).check()?;
+    let offset = match partition.old_style_offsets.first() {
+        Some(offset) => *offset,
+        None => partition.offset,
+    };
+    let known = |value: i64| Some(value).filter(|value| *value >= 0);
+    Ok(FoundOffset {
+        offset: known(offset),
+        timestamp: known(partition.timestamp).map(Timestamp::from_millis),
+        leader_epoch: Some(partition.leader_epoch).filter(|epoch| *epoch >= 0),
+    })
+}
