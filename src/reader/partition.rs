@@ -1,0 +1,209 @@
+//! One partition of a reader: where it is, where it fetches next, and which fetched data is still
+//! wanted. Decisions only: no I/O, and time is an argument.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use crate::types::{Start, TopicPartition};
+use crate::wire::Uuid;
+
+/// Shared by the engine, which fetches, and the reader, which delivers.
+#[derive(Debug)]
+pub(super) struct Partition {
+    pub(super) at: TopicPartition,
+    /// The offset of the next message to be delivered; -1 while it is not known.
+    position: AtomicI64,
+    /// Where the messages that may be read end; -1 while it is not known.
+    end: AtomicI64,
+    cursor: Mutex<Cursor>,
+}
+
+/// The engine's side.
+#[derive(Debug)]
+pub(super) struct Cursor {
+    /// Bumped by every seek. Data carries the epoch it was fetched in, and is dropped in a later.
+    pub(super) epoch: u64,
+    pub(super) state: State,
+    pub(super) topic_id: Uuid,
+    pub(super) leader: Option<i32>,
+    pub(super) leader_epoch: i32,
+    failures: u32,
+    retry_at: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// The start has to be looked up at the leader.
+    Unresolved(Start),
+    /// It is being looked up.
+    Resolving(Start),
+    /// This offset is fetched next.
+    At(i64),
+    /// An error was delivered; only a seek goes on from here.
+    Halted,
+}
+
+impl Partition {
+    pub(super) fn new(at: TopicPartition, start: Start, topic_id: Uuid) -> Self {
+        let partition = Self {
+            at,
+            position: AtomicI64::new(-1),
+            end: AtomicI64::new(-1),
+            cursor: Mutex::new(Cursor {
+                epoch: 0,
+                state: State::Unresolved(start),
+                topic_id,
+                leader: None,
+                leader_epoch: -1,
+                failures: 0,
+                retry_at: None,
+            }),
+        };
+        partition.seek(start);
+        partition
+    }
+
+    pub(super) fn cursor(&self) -> MutexGuard<'_, Cursor> {
+        self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts anew; whatever was fetched before is not delivered any more.
+    pub(super) fn seek(&self, start: Start) {
+        let mut cursor = self.cursor();
+        cursor.epoch += 1;
+        cursor.failures = 0;
+        cursor.retry_at = None;
+        cursor.state = match start {
+            Start::Offset(offset) => State::At(offset),
+            start => State::Unresolved(start),
+        };
+        self.settle(&cursor);
+    }
+
+    /// The leader has looked up where to start, for a seek that may be over by now.
+    pub(super) fn resolved(&self, epoch: u64, offset: i64) {
+        let mut cursor = self.cursor();
+        if cursor.epoch == epoch {
+            cursor.state = State::At(offset);
+            self.settle(&cursor);
+        }
+    }
+
+    /// Fetches no more of it, unless it has been sought elsewhere since; what was fetched before
+    /// is still delivered.
+    pub(super) fn halt(&self, epoch: u64) {
+        let mut cursor = self.cursor();
+        if cursor.epoch == epoch {
+            cursor.state = State::Halted;
+        }
+    }
+
+    /// Halts, and drops what was fetched but not delivered, so that nothing is skipped silently.
+    pub(super) fn halt_here(&self, epoch: u64) {
+        let mut cursor = self.cursor();
+        if cursor.epoch == epoch {
+            cursor.epoch += 1;
+            cursor.state = State::Halted;
+        }
+    }
+
+    /// Sets the position to what the cursor says, after a seek.
+    pub(super) fn settle(&self, cursor: &Cursor) {
+        let position = if let State::At(offset) = cursor.state { offset } else { -1 };
+        self.position.store(position, Ordering::Release);
+    }
+
+    /// Delivered everything before `offset`.
+    #[inline]
+    pub(super) fn advance(&self, offset: i64) {
+        self.position.store(offset, Ordering::Relaxed);
+    }
+
+    pub(super) fn position(&self) -> Option<i64> {
+        Some(self.position.load(Ordering::Acquire)).filter(|offset| *offset >= 0)
+    }
+
+    pub(super) fn set_end(&self, offset: i64) {
+        self.end.store(offset, Ordering::Relaxed);
+    }
+
+    pub(super) fn lag(&self) -> Option<i64> {
+        let end = Some(self.end.load(Ordering::Relaxed)).filter(|offset| *offset >= 0)?;
+        Some((end - self.position()?).max(0))
+    }
+}
+
+impl Cursor {
+    /// Whether this partition belongs into a fetch sent at `now`, and from which offset.
+    pub(super) fn wanted(&self, now: Instant) -> Option<i64> {
+        match self.state {
+            State::At(offset) if self.retry_at.is_none_or(|at| at <= now) => Some(offset),
+            _ => None,
+        }
+    }
+
+    /// When to look again at a partition that waits after a failure.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        self.failures = 0;
+        self.retry_at = None;
+    }
+
+    /// Takes the partition out of the fetches for a while.
+    pub(super) fn failed(&mut self, now: Instant, backoff: crate::cluster::Backoff) {
+        self.failures += 1;
+        self.retry_at = Some(now + backoff.after(self.failures));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Backoff;
+    use std::time::Duration;
+
+    fn partition() -> Partition {
+        Partition::new(TopicPartition::new("t", 0), Start::Offset(5), Uuid::default())
+    }
+
+    #[test]
+    fn a_seek_beats_what_was_under_way() {
+        let partition = partition();
+        let before = partition.cursor().epoch;
+        partition.seek(Start::Earliest);
+        assert_eq!(partition.position(), None);
+        partition.resolved(before, 99);
+        assert_eq!(partition.cursor().state, State::Unresolved(Start::Earliest));
+        let epoch = partition.cursor().epoch;
+        partition.resolved(epoch, 7);
+        assert_eq!(partition.position(), Some(7));
+    }
+
+    #[test]
+    fn a_failed_partition_waits_and_comes_back() {
+        let partition = partition();
+        let now = Instant::now();
+        let backoff = Backoff { min: Duration::from_secs(1), max: Duration::from_secs(9) };
+        assert_eq!(partition.cursor().wanted(now), Some(5));
+        partition.cursor().failed(now, backoff);
+        assert_eq!(partition.cursor().wanted(now), None);
+        assert_eq!(partition.cursor().wanted(now + Duration::from_secs(2)), Some(5));
+        partition.cursor().succeeded();
+        assert_eq!(partition.cursor().wanted(now), Some(5));
+    }
+
+    #[test]
+    fn lag_needs_both_ends() {
+        let partition = partition();
+        assert_eq!(partition.lag(), None);
+        partition.set_end(12);
+        assert_eq!(partition.lag(), Some(7));
+        partition.advance(12);
+        assert_eq!(partition.lag(), Some(0));
+    }
+}
