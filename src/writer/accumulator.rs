@@ -1,0 +1,513 @@
+//! What is accepted and not yet written: which records go into which batch, which batches may leave
+//! now, and in which order. Decisions only: no I/O, no tasks, and time is an argument.
+//!
+//! # Invariants
+//!
+//! - The batches of a partition leave in the order in which they were opened, also after failures:
+//!   a batch that comes back goes to the front, and no other leaves while it is away.
+//! - A partition that has a batch to send stands in the queue of its leader; one without a leader,
+//!   or with as much in flight as it may have, stands in none.
+//! - A lane that has found nothing is woken by the first thing that it could send earlier than it
+//!   means to look again, and not by each record.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::batch::{At, Batch};
+use super::budget::Budget;
+use super::delivery::{BatchResult, Delivery, Outcome};
+use super::queue::{Choice, Limits, Partition, Topic};
+use super::spare::Spare;
+use crate::cluster::TopicMetadata;
+use crate::error::{Error, Result};
+use crate::record::Record;
+use crate::types::Timestamp;
+use crate::wire::Uuid;
+
+#[derive(Debug)]
+pub(super) struct Accumulator {
+    limits: Limits,
+    budget: Arc<Budget>,
+    topics: Vec<Topic>,
+    names: HashMap<Arc<str>, usize>,
+    lanes: BTreeMap<i32, Lane>,
+    spare: Spare,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Open,
+    /// Accepts nothing more, and goes on with what it has.
+    Draining,
+    /// Holds nothing any more.
+    Failed(Error),
+}
+
+/// What the loop of one broker has to do.
+#[derive(Debug, Default)]
+struct Lane {
+    /// Partitions with something to send, the one whose turn it is first.
+    queue: VecDeque<At>,
+    idle: Option<Idle>,
+    wake: Arc<Notify>,
+    /// Why the broker cannot be reached.
+    last_error: Option<Error>,
+}
+
+/// The loop has found nothing to do.
+#[derive(Debug)]
+struct Idle {
+    /// When it looks again by itself.
+    until: Option<Instant>,
+}
+
+/// Loops to be woken, once the lock is released.
+#[derive(Debug, Default)]
+#[must_use = "loops that are not woken may sleep for ever"]
+pub(super) struct Wakes(Vec<Arc<Notify>>);
+
+/// A batch that leaves.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) batch: Batch,
+    pub(super) topic_id: Uuid,
+}
+
+/// What may leave now, and else when to look again.
+#[derive(Debug)]
+pub(super) enum Drained {
+    Ready(Vec<Ready>),
+    Idle(Option<Instant>),
+}
+
+/// What was not written in time.
+#[derive(Debug, Default)]
+pub(super) struct Expired {
+    /// They have not left, or have come back.
+    pub(super) waiting: Vec<(Batch, Error)>,
+    /// They are under way.
+    pub(super) in_flight: Vec<(Arc<BatchResult>, Error)>,
+    /// When the next may expire.
+    pub(super) next: Option<Instant>,
+}
+
+impl Accumulator {
+    pub(super) fn new(limits: Limits, budget: Arc<Budget>) -> Self {
+        let spare = Spare::new(limits.spare_bytes);
+        Self {
+            limits,
+            budget,
+            topics: Vec::new(),
+            names: HashMap::new(),
+            lanes: BTreeMap::new(),
+            spare,
+            state: State::Open,
+        }
+    }
+
+    /// Why nothing more is accepted.
+    pub(super) fn check_open(&self) -> Result<()> {
+        match &self.state {
+            State::Open => Ok(()),
+            State::Draining => Err(Error::closed("writer")),
+            State::Failed(error) => Err(error.clone()),
+        }
+    }
+
+    pub(super) fn topic(&self, name: &str) -> Option<usize> {
+        self.names.get(name).copied()
+    }
+
+    /// How many partitions a topic has.
+    pub(super) fn partitions(&self, topic: usize) -> usize {
+        self.topics.get(topic).map_or(0, |topic| topic.count)
+    }
+
+    /// Adds a topic, or takes over what is new of it: partitions, leaders, its id.
+    pub(super) fn follow(&mut self, metadata: &TopicMetadata) -> Wakes {
+        let index = *self.names.entry(metadata.name.clone()).or_insert_with(|| {
+            self.topics.push(Topic {
+                name: metadata.name.clone(),
+                id: Uuid::default(),
+                partitions: Vec::new(),
+                count: 0,
+                led: Vec::new(),
+                sticky: None,
+                left: None,
+                batch_bytes: self.limits.batch_bytes,
+            });
+            self.topics.len() - 1
+        });
+        let mut wakes = Wakes::default();
+        let Some(topic) = self.topics.get_mut(index) else {
+            return wakes;
+        };
+        topic.id = metadata.id;
+        topic.count = metadata.partitions.len();
+        let total = topic.count.max(topic.partitions.len());
+        topic.partitions.resize_with(total, Partition::default);
+        topic.led.clear();
+        for (number, partition) in topic.partitions.iter_mut().enumerate() {
+            let leader = metadata.partitions.get(number).and_then(|known| known.leader);
+            if leader.is_some() {
+                topic.led.push(number);
+            }
+            if leader == partition.leader {
+                continue;
+            }
+            let at = At { topic: index, partition: number };
+            if let Some(lane) = partition.leader.and_then(|broker| self.lanes.get_mut(&broker)) {
+                lane.queue.retain(|queued| *queued != at);
+            }
+            partition.leader = leader;
+            partition.queued = false;
+            // A new leader gets its chance at once.
+            partition.retry_at = None;
+            if let Some(broker) = leader {
+                self.lanes.entry(broker).or_default();
+            }
+            touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
+        }
+        let led = |number: &usize| topic.led.binary_search(number).is_ok();
+        topic.sticky = topic.sticky.filter(led);
+        wakes
+    }
+
+    /// The topics that are written to.
+    pub(super) fn topics(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.topics.iter().map(|topic| &topic.name)
+    }
+
+    /// The brokers that need a loop, and what wakes it.
+    pub(super) fn lanes(&self) -> impl Iterator<Item = (i32, &Arc<Notify>)> {
+        self.lanes.iter().map(|(broker, lane)| (*broker, &lane.wake))
+    }
+
+    /// Accepts a record, whose size at worst is charged to the budget.
+    ///
+    /// # Errors
+    ///
+    /// The writer is closed, or the partition does not exist.
+    pub(super) fn append(
+        &mut self,
+        topic: usize,
+        choice: Choice,
+        record: &Record,
+        timestamp: Timestamp,
+        size: usize,
+        now: impl FnOnce() -> Instant,
+    ) -> Result<(Delivery, Wakes)> {
+        self.check_open()?;
+        let limits = &self.limits;
+        let mut wakes = Wakes::default();
+        let index = topic;
+        let topic = self.topics.get_mut(index).ok_or_else(|| Error::closed("topic"))?;
+        let mut number = topic.choose(choice)?;
+        if let Some(closed) = topic.make_room(number, size) {
+            let at = At { topic: index, partition: closed };
+            if let Some(partition) = topic.partitions.get_mut(closed) {
+                touch(&mut self.lanes, partition, at, limits, &mut wakes);
+            }
+            // A record without a key begins its batch elsewhere.
+            number = topic.choose(choice)?;
+            topic.make_room(number, size);
+        }
+        let at = At { topic: index, partition: number };
+        let limit = topic.batch_bytes;
+        let partition = topic.partitions.get_mut(number).ok_or_else(|| Error::closed("topic"))?;
+        let opens = partition.open.is_none();
+        let batch = partition.open.get_or_insert_with(|| {
+            let opened = now();
+            let partition = i32::try_from(number).unwrap_or(i32::MAX);
+            let result = BatchResult::new(topic.name.clone(), partition);
+            let deadline = opened + limits.delivery_timeout;
+            let buffer = self.spare.take();
+            Batch::open(at, result, buffer, self.budget.clone(), opened, deadline)
+        });
+        let delivery = batch.push(record, timestamp, size);
+        // The next record of this size would not fit: no need to wait for it.
+        let full = batch.len() + size > limit;
+        if full {
+            topic.close(number);
+        }
+        if opens || full {
+            if let Some(partition) = topic.partitions.get_mut(number) {
+                touch(&mut self.lanes, partition, at, limits, &mut wakes);
+            }
+        }
+        Ok((delivery, wakes))
+    }
+
+    /// Takes what may leave to a broker now: a batch of each partition, in turn, up to `max_bytes`,
+    /// but one at least.
+    pub(super) fn drain(&mut self, broker: i32, max_bytes: usize, now: Instant) -> Drained {
+        let limits = &self.limits;
+        let Some(lane) = self.lanes.get_mut(&broker) else {
+            return Drained::Idle(None);
+        };
+        let (mut ready, mut bytes, mut until) = (Vec::new(), 0, None);
+        for _ in 0..lane.queue.len() {
+            let Some(at) = lane.queue.pop_front() else {
+                break;
+            };
+            let Some(topic) = self.topics.get_mut(at.topic) else {
+                continue;
+            };
+            let Some(partition) = topic.partitions.get_mut(at.partition) else {
+                continue;
+            };
+            match partition.due(limits) {
+                None => partition.queued = false,
+                Some(due) if due > now => {
+                    until = Some(until.map_or(due, |until: Instant| until.min(due)));
+                    lane.queue.push_back(at);
+                }
+                Some(_) => {
+                    bytes += partition.next_len();
+                    if bytes > max_bytes && !ready.is_empty() {
+                        lane.queue.push_front(at);
+                        break;
+                    }
+                    let (batch, was_open) = partition.take();
+                    partition.queued = partition.due(limits).is_some();
+                    if partition.queued {
+                        lane.queue.push_back(at);
+                    }
+                    if was_open {
+                        topic.unstick(at.partition);
+                    }
+                    let topic_id = topic.id;
+                    ready.extend(batch.map(|batch| Ready { batch, topic_id }));
+                }
+            }
+        }
+        if ready.is_empty() {
+            lane.idle = Some(Idle { until });
+            return Drained::Idle(until);
+        }
+        lane.idle = None;
+        Drained::Ready(ready)
+    }
+
+    /// Whether [`drain`](Self::drain) would give anything: asked before there is a connection.
+    pub(super) fn peek(&mut self, broker: i32, now: Instant) -> Drained {
+        let Some(lane) = self.lanes.get_mut(&broker) else {
+            return Drained::Idle(None);
+        };
+        let partitions = lane.queue.iter().filter_map(|at| {
+            let topic = self.topics.get(at.topic)?;
+            topic.partitions.get(at.partition)?.due(&self.limits)
+        });
+        let until = partitions.min();
+        if until.is_some_and(|due| due <= now) {
+            lane.idle = None;
+            return Drained::Ready(Vec::new());
+        }
+        lane.idle = Some(Idle { until });
+        Drained::Idle(until)
+    }
+
+    /// A batch is done with, however it ended.
+    pub(super) fn complete(&mut self, at: At, result: &Arc<BatchResult>) -> Wakes {
+        let mut wakes = Wakes::default();
+        if let Some(partition) = partition(&mut self.topics, at) {
+            partition.landed(result);
+            (partition.failures, partition.retry_at) = (0, None);
+            partition.last_error = None;
+            touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
+        }
+        wakes
+    }
+
+    /// A batch was not written, and is to be sent again, before all others of its partition. Gives
+    /// it back if that is too late.
+    pub(super) fn requeue(
+        &mut self,
+        batch: Batch,
+        broker: i32,
+        error: Error,
+        now: Instant,
+    ) -> (Option<Batch>, Wakes) {
+        let (at, mut wakes) = (batch.at, Wakes::default());
+        let failed = matches!(self.state, State::Failed(_));
+        let Some(partition) = partition(&mut self.topics, at) else {
+            return (Some(batch), wakes);
+        };
+        partition.landed(batch.result());
+        // Its records may have been told that it was too late while it was away.
+        let late = failed || batch.result().is_settled();
+        partition.failures += 1;
+        // If the leader has changed meanwhile, the new one has not failed.
+        let backoff = self.limits.backoff.after(partition.failures);
+        partition.retry_at = (partition.leader == Some(broker)).then(|| now + backoff);
+        partition.last_error = Some(error);
+        let back = if late {
+            Some(batch)
+        } else {
+            partition.closed.push_front(batch);
+            None
+        };
+        touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
+        (back, wakes)
+    }
+
+    /// A batch was too large for the broker: its parts are sent in its place, and later batches of
+    /// the topic do not get that large.
+    pub(super) fn requeue_parts(
+        &mut self,
+        whole: &Arc<BatchResult>,
+        first: Batch,
+        rest: Batch,
+    ) -> Wakes {
+        let (at, mut wakes) = (first.at, Wakes::default());
+        if let Some(topic) = self.topics.get_mut(at.topic) {
+            topic.batch_bytes = topic.batch_bytes.min(first.len().max(rest.len()));
+        }
+        let failed = matches!(self.state, State::Failed(_));
+        if let Some(partition) = partition(&mut self.topics, at).filter(|_| !failed) {
+            partition.landed(whole);
+            (partition.failures, partition.retry_at) = (0, None);
+            partition.closed.push_front(rest);
+            partition.closed.push_front(first);
+            touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
+        }
+        wakes
+    }
+
+    /// Lets everything leave without waiting for more, and tells what is not done yet.
+    pub(super) fn flush(&mut self) -> (Vec<Arc<BatchResult>>, Wakes) {
+        let (mut results, mut wakes) = (Vec::new(), Wakes::default());
+        for (index, topic) in self.topics.iter_mut().enumerate() {
+            for number in 0..topic.partitions.len() {
+                let closed = topic.close(number);
+                let Some(partition) = topic.partitions.get_mut(number) else {
+                    continue;
+                };
+                results.extend(partition.in_flight.iter().map(|away| away.result.clone()));
+                results.extend(partition.closed.iter().map(|batch| batch.result().clone()));
+                let at = At { topic: index, partition: number };
+                if closed {
+                    touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
+                }
+            }
+        }
+        (results, wakes)
+    }
+
+    /// Accepts nothing more.
+    pub(super) fn close(&mut self) {
+        if matches!(self.state, State::Open) {
+            self.state = State::Draining;
+        }
+    }
+
+    /// Gives up everything: nothing is accepted any more, and nothing sent.
+    pub(super) fn fail(&mut self, error: &Error) -> Expired {
+        let mut all = Expired::default();
+        if !matches!(self.state, State::Failed(_)) {
+            self.state = State::Failed(error.clone());
+        }
+        for partition in self.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            let waiting = partition.closed.drain(..).chain(partition.open.take());
+            all.waiting.extend(waiting.map(|batch| (batch, error.clone())));
+            let away = partition.in_flight.drain(..);
+            all.in_flight.extend(away.map(|away| (away.result, error.clone())));
+        }
+        all
+    }
+
+    /// Takes out what has been here for too long.
+    pub(super) fn expire(&mut self, now: Instant) -> Expired {
+        let mut expired = Expired::default();
+        let timeout = self.limits.delivery_timeout;
+        for topic in &mut self.topics {
+            for (number, partition) in topic.partitions.iter_mut().enumerate() {
+                let waiting = partition.expired(now);
+                let overdue: Vec<_> = partition.overdue(now).collect();
+                expired.next = expired.next.into_iter().chain(partition.deadline(now)).min();
+                if waiting.is_empty() && overdue.is_empty() {
+                    continue;
+                }
+                let lane = partition.leader.and_then(|broker| self.lanes.get(&broker));
+                let unreachable = lane.and_then(|lane| lane.last_error.as_ref());
+                let error = partition.too_late(&topic.name, number, timeout, unreachable);
+                let with = |error: &Error| error.clone();
+                expired.waiting.extend(waiting.into_iter().map(|batch| (batch, with(&error))));
+                expired.in_flight.extend(overdue.into_iter().map(|away| (away, with(&error))));
+            }
+        }
+        expired
+    }
+
+    /// Remembers why a broker cannot be reached, for what expires meanwhile.
+    pub(super) fn unreachable(&mut self, broker: i32, error: Option<Error>) {
+        if let Some(lane) = self.lanes.get_mut(&broker) {
+            lane.last_error = error;
+        }
+    }
+
+    /// Keeps a buffer for a later batch.
+    pub(super) fn recycle(&mut self, buffer: BytesMut) {
+        self.spare.put(buffer);
+    }
+}
+
+impl Expired {
+    /// Tells the records, outside of the lock.
+    pub(super) fn tell(self) {
+        for (batch, error) in self.waiting {
+            batch.failed(error);
+        }
+        for (result, error) in self.in_flight {
+            result.settle(Outcome::Failed(error.ambiguous()));
+        }
+    }
+}
+
+/// Something has changed that may let a partition send: it gets into the queue of its leader, whose
+/// loop is woken if it means to look later than that.
+fn touch(
+    lanes: &mut BTreeMap<i32, Lane>,
+    partition: &mut Partition,
+    at: At,
+    limits: &Limits,
+    wakes: &mut Wakes,
+) {
+    let Some(due) = partition.due(limits) else {
+        return;
+    };
+    let Some(lane) = partition.leader.and_then(|broker| lanes.get_mut(&broker)) else {
+        return;
+    };
+    if !partition.queued {
+        partition.queued = true;
+        lane.queue.push_back(at);
+    }
+    if lane.idle.as_ref().is_some_and(|idle| idle.until.is_none_or(|until| due < until)) {
+        lane.idle = None;
+        wakes.0.push(lane.wake.clone());
+    }
+}
+
+fn partition(topics: &mut [Topic], at: At) -> Option<&mut Partition> {
+    topics.get_mut(at.topic)?.partitions.get_mut(at.partition)
+}
+
+impl Wakes {
+    pub(super) fn wake(self) {
+        self.0.iter().for_each(|wake| wake.notify_one());
+    }
+
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests;

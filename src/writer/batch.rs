@@ -1,0 +1,260 @@
+//! One batch of one partition: its bytes, its deadline, and the promise to tell what became of it.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
+
+use super::budget::Budget;
+use super::delivery::{BatchResult, Delivery, Outcome};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{BatchEncoder, Compression, ProducerState, RawBatches, Record, RecordError};
+use crate::types::Timestamp;
+
+/// Where a batch belongs: indices of a topic, and of a partition in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct At {
+    pub(super) topic: usize,
+    pub(super) partition: usize,
+}
+
+/// Records that are written together.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) at: At,
+    /// When its first record was accepted.
+    pub(super) opened: Instant,
+    /// When its records have to be told what became of them.
+    pub(super) deadline: Instant,
+    count: u32,
+    body: Body,
+    promise: Promise,
+}
+
+#[derive(Debug)]
+enum Body {
+    Open(BatchEncoder),
+    /// As it is sent, in this message format: a batch that is sent again has the same bytes.
+    Finished {
+        magic: u8,
+        bytes: Bytes,
+    },
+    /// What it was made of could not be encoded.
+    Gone,
+}
+
+/// Whatever happens to a batch, its records are told, and its bytes go back to the budget: at the
+/// latest when it is dropped.
+#[derive(Debug)]
+struct Promise {
+    result: Arc<BatchResult>,
+    budget: Arc<Budget>,
+    charged: usize,
+    maybe_written: bool,
+}
+
+impl Batch {
+    pub(super) fn open(
+        at: At,
+        result: Arc<BatchResult>,
+        buffer: BytesMut,
+        budget: Arc<Budget>,
+        opened: Instant,
+        deadline: Instant,
+    ) -> Self {
+        Self {
+            at,
+            opened,
+            deadline,
+            count: 0,
+            body: Body::Open(BatchEncoder::new(buffer)),
+            promise: Promise { result, budget, charged: 0, maybe_written: false },
+        }
+    }
+
+    /// Encodes a record, and takes over what was charged for it.
+    #[inline]
+    pub(super) fn push(
+        &mut self,
+        record: &Record,
+        timestamp: Timestamp,
+        charged: usize,
+    ) -> Delivery {
+        if let Body::Open(encoder) = &mut self.body {
+            encoder.append(record, timestamp);
+        }
+        self.promise.charged += charged;
+        let index = self.count;
+        self.count += 1;
+        Delivery::new(self.promise.result.clone(), index, timestamp)
+    }
+
+    /// Bytes so far, uncompressed; the bytes to send once it is finished.
+    pub(super) fn len(&self) -> usize {
+        match &self.body {
+            Body::Open(encoder) => encoder.len(),
+            Body::Finished { bytes, .. } => bytes.len(),
+            Body::Gone => 0,
+        }
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    pub(super) fn result(&self) -> &Arc<BatchResult> {
+        &self.promise.result
+    }
+
+    /// From now on a failure is ambiguous.
+    pub(super) fn mark_maybe_written(&mut self) {
+        self.promise.maybe_written = true;
+    }
+
+    /// The bytes to send, in a message format; the same ones each time.
+    ///
+    /// # Errors
+    ///
+    /// The records cannot be said in that format, or not be compressed.
+    pub(super) fn finish(&mut self, magic: u8, compression: Compression) -> Result<Bytes> {
+        let finished = match std::mem::replace(&mut self.body, Body::Gone) {
+            Body::Open(encoder) => encode(encoder, magic, compression),
+            Body::Finished { magic: as_is, bytes } if as_is == magic => Ok(bytes),
+            // The partition has moved to a broker that knows another format.
+            Body::Finished { bytes, .. } => {
+                decode(&bytes, self.promise.result.partition).and_then(|records| {
+                    let mut encoder = BatchEncoder::new(BytesMut::new());
+                    for (record, timestamp) in &records {
+                        encoder.append(record, *timestamp);
+                    }
+                    encode(encoder, magic, compression)
+                })
+            }
+            Body::Gone => Err(RecordError::Empty),
+        };
+        let bytes = finished.map_err(|error| {
+            let kind = match error {
+                RecordError::Headers => ErrorKind::Unsupported,
+                _ => ErrorKind::Record,
+            };
+            let BatchResult { topic, partition, .. } = &*self.promise.result;
+            Error::new(kind, format!("batch for {topic}[{partition}]")).with_source(error)
+        })?;
+        self.body = Body::Finished { magic, bytes: bytes.clone() };
+        Ok(bytes)
+    }
+
+    /// The same records in two batches, the first with half of the bytes at least. `None` if it
+    /// cannot be done: the batch has failed then, for the reason that is given.
+    pub(super) fn split(mut self, reason: Error) -> Option<(Self, Self)> {
+        let Some((first, rest)) = self.halves() else {
+            self.failed(reason);
+            return None;
+        };
+        self.promise.result.settle(Outcome::Split {
+            at: first.count,
+            first: first.result().clone(),
+            rest: rest.result().clone(),
+        });
+        // The parts give back what they were charged.
+        let parts = first.promise.charged + rest.promise.charged;
+        self.promise.charged = self.promise.charged.saturating_sub(parts);
+        Some((first, rest))
+    }
+
+    fn halves(&self) -> Option<(Self, Self)> {
+        let Body::Finished { bytes, .. } = &self.body else {
+            return None;
+        };
+        let records = decode(bytes, self.promise.result.partition).ok()?;
+        let sizes = records.iter().map(|(record, _)| BatchEncoder::worst_len(record));
+        let half = sizes.clone().sum::<usize>() / 2;
+        let (mut size, mut at) = (0, 0);
+        for one in sizes.take(records.len().checked_sub(1)?) {
+            if size >= half {
+                break;
+            }
+            size += one;
+            at += 1;
+        }
+        let (first, rest) = records.split_at(at);
+        (!first.is_empty()).then(|| (self.part(first), self.part(rest)))
+    }
+
+    fn part(&self, records: &[(Record, Timestamp)]) -> Self {
+        let Promise { result, budget, maybe_written, .. } = &self.promise;
+        let result = BatchResult::new(result.topic.clone(), result.partition);
+        let buffer = BytesMut::new();
+        let (budget, opened, deadline) = (budget.clone(), self.opened, self.deadline);
+        let mut part = Self::open(self.at, result, buffer, budget, opened, deadline);
+        for (record, timestamp) in records {
+            drop(part.push(record, *timestamp, BatchEncoder::worst_len(record)));
+        }
+        part.promise.maybe_written = *maybe_written;
+        part
+    }
+
+    /// Written: tells its records, and gives its buffer back if nobody else holds it.
+    pub(super) fn written(
+        mut self,
+        base_offset: Option<i64>,
+        append_time: Option<Timestamp>,
+    ) -> Option<BytesMut> {
+        self.promise.result.settle(Outcome::Written { base_offset, append_time });
+        match std::mem::replace(&mut self.body, Body::Gone) {
+            Body::Finished { bytes, .. } => bytes.try_into_mut().ok(),
+            _ => None,
+        }
+    }
+
+    /// Not written, as far as is known.
+    pub(super) fn failed(self, error: Error) {
+        let error = if self.promise.maybe_written { error.ambiguous() } else { error };
+        self.promise.result.settle(Outcome::Failed(error));
+    }
+
+    /// Not written because of some of its records.
+    pub(super) fn refused(self, outcome: Outcome) {
+        self.promise.result.settle(outcome);
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if !self.result.is_settled() {
+            let error = if std::thread::panicking() {
+                Error::new(ErrorKind::Internal, "writer: a background task panicked")
+            } else {
+                Error::closed("writer")
+            };
+            let error = if self.maybe_written { error.ambiguous() } else { error };
+            self.result.settle(Outcome::Failed(error));
+        }
+        self.budget.release(self.charged);
+    }
+}
+
+fn encode(
+    encoder: BatchEncoder,
+    magic: u8,
+    compression: Compression,
+) -> Result<Bytes, RecordError> {
+    match magic {
+        0 | 1 => encoder.finish_legacy(magic, compression),
+        _ => encoder.finish(compression, ProducerState::NONE),
+    }
+}
+
+/// The records of a finished batch. These are our own bytes: no limit is needed.
+fn decode(bytes: &Bytes, partition: i32) -> Result<Vec<(Record, Timestamp)>, RecordError> {
+    let topic = Arc::<str>::from("");
+    let mut records = Vec::new();
+    for raw in RawBatches::new(bytes.clone()) {
+        let batch = raw?.decode(&topic, partition, usize::MAX)?;
+        for message in batch.messages() {
+            let message = message?;
+            records.push((message.to_record(), message.timestamp()));
+        }
+    }
+    Ok(records)
+}

@@ -1,0 +1,235 @@
+//! The settings of a writer, and what is wrong with them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::partitioner::Partitioner;
+use super::{Shared, Writer};
+use crate::cluster::Source;
+use crate::error::{Error, Result};
+use crate::record::{BatchEncoder, Compression};
+use crate::types::Acks;
+
+/// Collects the settings of a [`Writer`]; [`build`](Self::build) checks them all at once.
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct WriterBuilder {
+    source: Source,
+    topic: Option<Arc<str>>,
+    config: Config,
+}
+
+/// What the writer needs of the settings.
+#[derive(Clone, Debug)]
+pub(super) struct Config {
+    pub(super) acks: Acks,
+    pub(super) compression: Compression,
+    pub(super) linger: Duration,
+    pub(super) batch_bytes: usize,
+    pub(super) buffer_bytes: usize,
+    pub(super) max_request_bytes: usize,
+    pub(super) max_in_flight: usize,
+    pub(super) delivery_timeout: Duration,
+    pub(super) topic_timeout: Duration,
+    /// `None`: the hash of the key.
+    pub(super) partitioner: Option<Arc<dyn Partitioner>>,
+}
+
+/// No batch is larger: lengths in the protocol have 31 bits, and compression may add a little.
+const MAX_BATCH_BYTES: usize = 1 << 30;
+
+impl WriterBuilder {
+    pub(crate) fn new(source: Source) -> Self {
+        Self {
+            source,
+            topic: None,
+            config: Config {
+                acks: Acks::All,
+                compression: Compression::none(),
+                linger: Duration::ZERO,
+                batch_bytes: 1_000_012,
+                buffer_bytes: 64 << 20,
+                max_request_bytes: 1 << 20,
+                max_in_flight: 5,
+                delivery_timeout: Duration::from_secs(120),
+                topic_timeout: Duration::from_secs(10),
+                partitioner: None,
+            },
+        }
+    }
+
+    /// The topic of all records that name none. Without one, each record has to name its own.
+    pub fn topic(mut self, topic: impl Into<Arc<str>>) -> Self {
+        self.topic = Some(topic.into());
+        self
+    }
+
+    /// How many brokers must have a record before it counts as written (property `acks`). Fewer
+    /// cost less time, and lose records that were acknowledged. Default: [`Acks::All`].
+    pub fn acks(mut self, acks: Acks) -> Self {
+        self.config.acks = acks;
+        self
+    }
+
+    /// How batches are compressed (property `compression.type`). Costs processor time here, and
+    /// saves network, disk and memory everywhere else. Default: not at all.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.config.compression = compression;
+        self
+    }
+
+    /// How long a batch waits for more records before it leaves (property `linger.ms`). Larger
+    /// batches cost less, here and at the broker; each record that has nothing to wait for is
+    /// later by this. Without it, what arrives while a batch is under way makes the next one.
+    /// Default: 0, where Java's clients have 5 ms.
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.config.linger = linger;
+        self
+    }
+
+    /// The largest batch, in bytes before compression, and so the largest record (property
+    /// `batch.size`, and `batch.num.messages` of librdkafka). Must fit under `max.message.bytes` of
+    /// the topic; a batch that does not is sent again in parts. Up to 1 GiB. Default: 1 000 012,
+    /// which fits under Kafka's default.
+    pub fn batch_bytes(mut self, bytes: usize) -> Self {
+        self.config.batch_bytes = bytes;
+        self
+    }
+
+    /// The bytes that may be accepted and not yet acknowledged; then sending waits (property
+    /// `buffer.memory`). Buffers that are kept for reuse come on top, a quarter of it and 16 MiB at
+    /// most. Default: 64 MiB.
+    pub fn buffer_bytes(mut self, bytes: usize) -> Self {
+        self.config.buffer_bytes = bytes;
+        self
+    }
+
+    /// The largest request, in bytes before compression (property `max.request.size`): batches of
+    /// several partitions share one up to here. A single batch is sent however large it is.
+    /// Default: 1 MiB.
+    pub fn max_request_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_request_bytes = bytes;
+        self
+    }
+
+    /// Requests to one broker that may wait for their answers (property
+    /// `max.in.flight.requests.per.connection`). Records of a partition keep their order whatever
+    /// it is: only one batch of a partition is under way. Default: 5.
+    pub fn max_in_flight(mut self, requests: usize) -> Self {
+        self.config.max_in_flight = requests;
+        self
+    }
+
+    /// How long a batch may take from its first record until it is acknowledged, retries included
+    /// (property `delivery.timeout.ms`). Default: 120 s.
+    pub fn delivery_timeout(mut self, timeout: Duration) -> Self {
+        self.config.delivery_timeout = timeout;
+        self
+    }
+
+    /// How long [`build`](Self::build), or the first record to a topic, waits for the topic to
+    /// appear (property `max.block.ms`). Default: 10 s.
+    pub fn topic_timeout(mut self, timeout: Duration) -> Self {
+        self.config.topic_timeout = timeout;
+        self
+    }
+
+    /// How records that name no partition find theirs (property `partitioner.class`). Default: by
+    /// the hash of the key, as Java's clients do; see [`Partitioner`].
+    pub fn partitioner(mut self, partitioner: impl Partitioner) -> Self {
+        self.config.partitioner = Some(Arc::new(partitioner));
+        self
+    }
+
+    /// Checks the settings, connects if there is no client yet, waits for the topic if there is
+    /// one, and begins to work.
+    ///
+    /// # Errors
+    ///
+    /// A wrong setting, by its name; no broker that answers; a topic that does not exist.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends what it has begun.
+    pub async fn build(self) -> Result<Writer> {
+        self.check()?;
+        let cluster = self.source.cluster().await?;
+        let shared = Arc::new(Shared::new(cluster, self.topic.clone(), self.config));
+        if let Some(topic) = &self.topic {
+            let deadline = Instant::now() + shared.config.topic_timeout;
+            shared.resolve(topic, deadline).await?;
+        }
+        Ok(Writer::start(shared))
+    }
+
+    fn check(&self) -> Result<()> {
+        let config = &self.config;
+        let wrong = |text: &str| Err(Error::config(text));
+        if self.topic.as_deref() == Some("") {
+            return wrong("topic: a topic needs a name");
+        }
+        if let Err(error) = config.compression.check() {
+            return Err(Error::config("compression: cannot be used").with_source(error));
+        }
+        if config.batch_bytes <= BatchEncoder::HEADER {
+            return wrong("batch_bytes: there is no room for a record");
+        }
+        if config.batch_bytes > MAX_BATCH_BYTES {
+            return wrong("batch_bytes: must be 1 GiB at most");
+        }
+        if config.buffer_bytes < config.batch_bytes {
+            return wrong("buffer_bytes: must be batch_bytes at least");
+        }
+        if config.buffer_bytes > tokio::sync::Semaphore::MAX_PERMITS {
+            return wrong("buffer_bytes: is more than this machine can address");
+        }
+        if config.max_request_bytes == 0 {
+            return wrong("max_request_bytes: must be more than zero");
+        }
+        if config.max_in_flight == 0 {
+            return wrong("max_in_flight: must be more than zero");
+        }
+        if config.delivery_timeout <= config.linger {
+            return wrong("delivery_timeout: must be longer than linger");
+        }
+        if config.delivery_timeout > Duration::from_secs(365 * 24 * 3600) {
+            return wrong("delivery_timeout: must be a year at most");
+        }
+        if config.topic_timeout.is_zero() {
+            return wrong("topic_timeout: must be longer than zero");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_settings_are_named() {
+        let builder = || WriterBuilder::new(Source::bootstrap(vec!["localhost".to_owned()]));
+        let wrong = |builder: WriterBuilder| builder.check().unwrap_err().to_string();
+        let second = Duration::from_secs(1);
+        for (builder, name) in [
+            (builder().topic(""), "topic"),
+            (builder().batch_bytes(61), "batch_bytes"),
+            (builder().batch_bytes(2 << 30), "batch_bytes"),
+            (builder().buffer_bytes(1_000_011), "buffer_bytes"),
+            (builder().buffer_bytes(usize::MAX), "buffer_bytes"),
+            (builder().max_request_bytes(0), "max_request_bytes"),
+            (builder().max_in_flight(0), "max_in_flight"),
+            (builder().linger(second).delivery_timeout(second), "delivery_timeout"),
+            (builder().delivery_timeout(Duration::MAX), "delivery_timeout"),
+            (builder().topic_timeout(Duration::ZERO), "topic_timeout"),
+            (builder().compression(Compression::zstd().level(1000)), "compression"),
+        ] {
+            let text = wrong(builder);
+            assert!(text.starts_with(name), "{name}: {text}");
+        }
+        assert!(builder().check().is_ok());
+        assert!(builder().topic("t").buffer_bytes(1_000_012).check().is_ok());
+    }
+}

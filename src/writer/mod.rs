@@ -1,0 +1,491 @@
+//! The writer: a sink of records.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `mod.rs` | accepts records: `send`, `write`, `flush`, `close` |
+//! | `sink.rs`, `service.rs` | the same as a `Sink`, and as a tower service |
+//! | `builder.rs` | settings, and what is wrong with them |
+//! | `delivery.rs` | tells what became of a record |
+//! | `engine.rs` | metadata, one loop per broker, what is too late |
+//! | `lane.rs` | the loop of one broker |
+//! | `accumulator.rs`, `queue.rs` | which batch leaves when, and in which order: no I/O |
+//! | `produce.rs` | requests and answers: no I/O |
+//! | `batch.rs`, `budget.rs`, `spare.rs` | the bytes of a batch, and their limit |
+//! | `partitioner.rs` | which partition a record goes to |
+//!
+//! # Invariants
+//!
+//! - A record is encoded once, into its batch, when it is accepted; a batch that is sent again has
+//!   the same bytes.
+//! - Every batch is told about, at the latest when it is dropped: no delivery waits for ever.
+//! - A failure is ambiguous unless it is known that the record is not in the log.
+//! - The lock of the accumulator is never held across an await, a compression or a user's code.
+
+mod accumulator;
+mod batch;
+mod budget;
+mod builder;
+mod delivery;
+mod engine;
+mod lane;
+mod partitioner;
+mod produce;
+mod queue;
+mod service;
+mod sink;
+mod spare;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+pub use builder::WriterBuilder;
+pub use delivery::{Delivery, RecordMetadata};
+pub use partitioner::Partitioner;
+pub use service::Writing;
+
+use crate::cluster::{Cluster, Interest, Source};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{BatchEncoder, Record};
+use crate::task::{self, Task};
+use crate::types::Timestamp;
+use accumulator::{Accumulator, Wakes};
+use batch::Batch;
+use budget::Budget;
+use builder::Config;
+use queue::{Choice, Limits};
+use sink::SinkState;
+
+/// Writes records; a [`Sink`](futures::Sink) of them.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> kafkio::Result<()> {
+/// # let cluster = kafkio::testing::FakeCluster::builder().topic("orders", 3).start().await.unwrap();
+/// # let client = cluster.client().connect().await?;
+/// use kafkio::Record;
+///
+/// let writer = client.writer().topic("orders").build().await?;
+/// let delivery = writer.send(Record::new("hello").key("k")).await?;  // accepted
+/// let written = delivery.await?;                                     // acknowledged
+/// println!("{}[{}] at {:?}", written.topic(), written.partition(), written.offset());
+/// writer.close().await?;
+/// # Ok(()) }
+/// ```
+///
+/// Records of a partition are written in the order in which they are accepted, also after failures.
+/// A batch leaves as soon as its broker has room for it, and what arrives meanwhile makes the next
+/// one; all partitions of a broker share requests. [`send`](Self::send) waits while the byte budget
+/// is used up.
+///
+/// Clones are handles to one writer. When the last one is dropped, what is not written yet is given
+/// up, and its deliveries fail with [`ErrorKind::Closed`]: call [`close`](Self::close) to have it
+/// written.
+///
+/// # Errors
+///
+/// Failures that may pass are retried until the
+/// [`delivery_timeout`](WriterBuilder::delivery_timeout). A record that has failed is not in the
+/// log, unless [`Error::is_ambiguous`] says that nobody knows. When an answer is lost, the batch is
+/// sent again, and its records may be written twice.
+pub struct Writer {
+    shared: Arc<Shared>,
+    owner: Arc<Owner>,
+    /// What this handle has sent as a sink.
+    sink: SinkState,
+}
+
+/// Ends the background work with the last handle.
+struct Owner {
+    shared: Arc<Shared>,
+    engine: Mutex<Option<Task<()>>>,
+}
+
+/// What the handles, the engine and its loops share.
+struct Shared {
+    cluster: Cluster,
+    config: Config,
+    topic: Option<Arc<str>>,
+    budget: Arc<Budget>,
+    accumulator: Mutex<Accumulator>,
+    /// The topics that are in use, or asked for.
+    interests: Mutex<HashMap<Arc<str>, Interest>>,
+    /// Wakes the engine, to look at topics and brokers again.
+    engine: Notify,
+}
+
+/// Why a record is not accepted.
+enum Refusal {
+    /// Nothing is known of its topic.
+    Unknown(Arc<str>),
+    Failed(Error),
+}
+
+impl Writer {
+    /// Begins a writer with a client of its own, at its default settings. To share one, or to
+    /// change its settings, use [`Client::writer`](crate::Client::writer).
+    pub fn builder<S: Into<String>>(bootstrap: impl IntoIterator<Item = S>) -> WriterBuilder {
+        WriterBuilder::new(Source::bootstrap(bootstrap.into_iter().map(Into::into).collect()))
+    }
+
+    fn start(shared: Arc<Shared>) -> Self {
+        let engine = Mutex::new(Some(task::spawn(engine::run(shared.clone()))));
+        let owner = Arc::new(Owner { shared: shared.clone(), engine });
+        Self { shared, owner, sink: SinkState::default() }
+    }
+
+    /// Accepts a record, as soon as there is room for it, and gives the [`Delivery`] that tells
+    /// what becomes of it. The first record to a topic waits until its metadata is there.
+    ///
+    /// # Errors
+    ///
+    /// The record is too large, its topic or partition does not exist, or the writer is closed: it
+    /// has not been accepted.
+    ///
+    /// # Cancel safety
+    ///
+    /// A record whose future was dropped before it was ready has not been accepted, and will not be
+    /// written. Then again, a dropped [`Delivery`] stops nothing.
+    pub fn send(
+        &self,
+        record: impl Into<Record>,
+    ) -> impl Future<Output = Result<Delivery>> + Send + '_ {
+        let record = record.into();
+        async move { self.shared.accept(&record).await }
+    }
+
+    /// Accepts a record if there is room for it now.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send), with the record; and [`ErrorKind::Timeout`] if there is no room,
+    /// or nothing is known of its topic yet, in which case it is asked for.
+    #[expect(clippy::result_large_err, reason = "the record goes back to its owner")]
+    pub fn try_send(&self, record: impl Into<Record>) -> Result<Delivery, (Record, Error)> {
+        let record = record.into();
+        match self.shared.try_accept(&record) {
+            Ok(delivery) => Ok(delivery),
+            Err(error) => Err((record, error)),
+        }
+    }
+
+    /// Sends all records and waits until all are written; nothing waits for
+    /// [`linger`](WriterBuilder::linger). Gives their metadata in the order of the records.
+    ///
+    /// # Errors
+    ///
+    /// The first failure; the other records may be written all the same. To know about each, use
+    /// [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// Records that were accepted before the future was dropped are written, the others are not.
+    pub async fn write(
+        &self,
+        records: impl IntoIterator<Item = Record>,
+    ) -> Result<Vec<RecordMetadata>> {
+        let mut deliveries = Vec::new();
+        let mut failed: Option<Error> = None;
+        for record in records {
+            match self.shared.accept(&record).await {
+                Ok(delivery) => deliveries.push(delivery),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        self.shared.expedite();
+        let mut written = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            match delivery.await {
+                Ok(metadata) => written.push(metadata),
+                // Of several failures, an ambiguous one says the most.
+                Err(error) => {
+                    failed = Some(match failed {
+                        Some(failed) if failed.is_ambiguous() || !error.is_ambiguous() => failed,
+                        _ => error,
+                    });
+                }
+            }
+        }
+        failed.map_or(Ok(written), Err)
+    }
+
+    /// Waits until everything that was accepted before, from any handle, is written or has failed;
+    /// nothing of it waits for [`linger`](WriterBuilder::linger).
+    ///
+    /// # Errors
+    ///
+    /// A failure among what it has waited for. What had failed before is told by its deliveries
+    /// only.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops nothing but the waiting.
+    pub async fn flush(&self) -> Result<()> {
+        let (batches, wakes) = self.shared.accumulator().flush();
+        wakes.wake();
+        let mut result = Ok(());
+        for batch in batches {
+            result = result.and(batch.wait().await);
+        }
+        result
+    }
+
+    /// Accepts nothing more, from any handle, waits until everything is written or has failed, and
+    /// ends the background work.
+    ///
+    /// # Errors
+    ///
+    /// As for [`flush`](Self::flush).
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the writer accepts nothing more. What it has is written as long
+    /// as there is another handle, and else given up.
+    pub async fn close(self) -> Result<()> {
+        self.shared.accumulator().close();
+        self.shared.budget.close();
+        let result = self.flush().await;
+        let engine = self.owner.engine().take();
+        if let Some(engine) = engine {
+            engine.stop().await;
+        }
+        result
+    }
+}
+
+impl Owner {
+    fn engine(&self) -> MutexGuard<'_, Option<Task<()>>> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // The engine would do it when its runtime gets round to dropping it.
+        self.shared.fail_all(&Error::closed("writer"));
+        self.engine().take();
+    }
+}
+
+impl Clone for Writer {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), owner: self.owner.clone(), sink: SinkState::default() }
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer")
+            .field("topic", &self.shared.topic)
+            .field("config", &self.shared.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn new(cluster: Cluster, topic: Option<Arc<str>>, config: Config) -> Self {
+        let limits = Limits {
+            batch_bytes: config.batch_bytes,
+            linger: config.linger,
+            delivery_timeout: config.delivery_timeout,
+            backoff: cluster.config().backoff,
+            in_flight: 1,
+            spare_bytes: (config.buffer_bytes / 4).min(16 << 20),
+        };
+        let budget = Budget::new(config.buffer_bytes);
+        Self {
+            accumulator: Mutex::new(Accumulator::new(limits, budget.clone())),
+            cluster,
+            config,
+            topic,
+            budget,
+            interests: Mutex::default(),
+            engine: Notify::new(),
+        }
+    }
+
+    fn accumulator(&self) -> MutexGuard<'_, Accumulator> {
+        self.accumulator.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn accept(&self, record: &Record) -> Result<Delivery> {
+        let size = self.size(record)?;
+        loop {
+            let charge = match self.budget.try_charge(size) {
+                Some(charge) => charge,
+                None => {
+                    // Nothing to linger for: nothing more can come.
+                    self.expedite();
+                    match self.budget.charge(size).await {
+                        Ok(charge) => charge,
+                        Err(_) => return Err(self.closed()),
+                    }
+                }
+            };
+            match self.enqueue(record, size) {
+                Ok(delivery) => {
+                    charge.keep();
+                    return Ok(delivery);
+                }
+                Err(Refusal::Failed(error)) => return Err(error),
+                Err(Refusal::Unknown(topic)) => {
+                    drop(charge);
+                    self.resolve(&topic, Instant::now() + self.config.topic_timeout).await?;
+                }
+            }
+        }
+    }
+
+    fn try_accept(&self, record: &Record) -> Result<Delivery> {
+        let size = self.size(record)?;
+        let Some(charge) = self.budget.try_charge(size) else {
+            self.accumulator().check_open()?;
+            self.expedite();
+            let limit = self.config.buffer_bytes;
+            return Err(Error::timeout(format!("writer: buffer_bytes ({limit}) are used up")));
+        };
+        match self.enqueue(record, size) {
+            Ok(delivery) => {
+                charge.keep();
+                Ok(delivery)
+            }
+            Err(Refusal::Failed(error)) => Err(error),
+            Err(Refusal::Unknown(topic)) => {
+                self.want(&topic);
+                Err(Error::timeout(format!("writer: nothing is known of topic {topic} yet")))
+            }
+        }
+    }
+
+    /// The bytes that a record is charged with.
+    #[inline]
+    fn size(&self, record: &Record) -> Result<usize> {
+        let (size, limit) = (BatchEncoder::worst_len(record), self.config.batch_bytes);
+        if BatchEncoder::HEADER + size > limit {
+            let text = format!(
+                "record of {size} bytes does not fit a batch of {limit} bytes (batch_bytes)"
+            );
+            return Err(Error::new(ErrorKind::TooLarge, text));
+        }
+        Ok(size)
+    }
+
+    /// Puts a record that was charged into its batch.
+    fn enqueue(&self, record: &Record, size: usize) -> Result<Delivery, Refusal> {
+        let name = record.topic.as_ref().or(self.topic.as_ref());
+        let name = name.ok_or_else(|| {
+            let text = "topic: neither the record nor the writer names one";
+            Refusal::Failed(Error::config(text))
+        })?;
+        let key = record.key.as_deref();
+        let choice = match (record.partition, &self.config.partitioner, key) {
+            (Some(partition), _, _) => Choice::This(partition),
+            (None, None, Some(key)) => Choice::Hash(partitioner::hash(key)),
+            (None, None, None) => Choice::Any,
+            (None, Some(partitioner), key) => {
+                let partitions = {
+                    let accumulator = self.accumulator();
+                    let topic = accumulator.topic(name);
+                    topic.map(|topic| accumulator.partitions(topic))
+                };
+                let partitions = partitions.ok_or_else(|| Refusal::Unknown(name.clone()))?;
+                let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+                let chosen = partitioner.partition(name, key, partitions);
+                chosen.map_or(Choice::Any, Choice::This)
+            }
+        };
+        let timestamp = record.timestamp.unwrap_or_else(Timestamp::now);
+        let mut accumulator = self.accumulator();
+        // The writer's own topic is the first one.
+        let topic = match &record.topic {
+            None => Some(0),
+            Some(name) => accumulator.topic(name),
+        };
+        let topic = topic.ok_or_else(|| Refusal::Unknown(name.clone()))?;
+        let appended = accumulator.append(topic, choice, record, timestamp, size, Instant::now);
+        drop(accumulator);
+        let (delivery, wakes) = appended.map_err(Refusal::Failed)?;
+        wakes.wake();
+        Ok(delivery)
+    }
+
+    /// Waits until a topic exists, and takes it over.
+    async fn resolve(&self, name: &Arc<str>, deadline: Instant) -> Result<()> {
+        self.accumulator().check_open()?;
+        if name.is_empty() {
+            return Err(Error::config("topic: a topic needs a name"));
+        }
+        let interest = self.cluster.track(std::slice::from_ref(name));
+        let topic = self.cluster.topic(name, deadline).await?;
+        self.interests().insert(name.clone(), interest);
+        let wakes = self.accumulator().follow(&topic);
+        wakes.wake();
+        self.engine.notify_one();
+        Ok(())
+    }
+
+    /// Asks for a topic, without waiting for it.
+    fn want(&self, name: &Arc<str>) {
+        let mut interests = self.interests();
+        if !interests.contains_key(name) {
+            let interest = self.cluster.track(std::slice::from_ref(name));
+            interests.insert(name.clone(), interest);
+        }
+    }
+
+    /// The topics that are in use, or asked for.
+    fn wanted(&self) -> Vec<Arc<str>> {
+        self.interests().keys().cloned().collect()
+    }
+
+    fn interests(&self) -> MutexGuard<'_, HashMap<Arc<str>, Interest>> {
+        self.interests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets everything leave without lingering.
+    fn expedite(&self) {
+        if !self.config.linger.is_zero() {
+            let (_, wakes) = self.accumulator().flush();
+            wakes.wake();
+        }
+    }
+
+    /// Why nothing is accepted.
+    fn closed(&self) -> Error {
+        let open = self.accumulator().check_open();
+        open.err().unwrap_or_else(|| Error::closed("writer"))
+    }
+
+    /// A batch will not be sent again.
+    fn fail(&self, batch: Batch, error: Error) {
+        let (at, result) = (batch.at, batch.result().clone());
+        batch.failed(error);
+        let wakes = self.accumulator().complete(at, &result);
+        wakes.wake();
+    }
+
+    /// A batch is to be sent again.
+    fn retry(&self, mut batch: Batch, broker: i32, error: Error) -> Wakes {
+        if error.is_ambiguous() {
+            batch.mark_maybe_written();
+        }
+        let now = Instant::now();
+        let (late, wakes) = self.accumulator().requeue(batch, broker, error, now);
+        // Dropped outside of the lock; its records have been told already, or are now.
+        drop(late);
+        wakes
+    }
+
+    /// Nothing will be written any more.
+    fn fail_all(&self, error: &Error) {
+        let given_up = self.accumulator().fail(error);
+        self.budget.close();
+        given_up.tell();
+    }
+}

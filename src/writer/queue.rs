@@ -1,0 +1,230 @@
+//! The batches of one topic and its partitions: which one a record joins, and which leaves next.
+//! Knows nothing of brokers but their ids.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::batch::Batch;
+use super::delivery::BatchResult;
+use crate::cluster::Backoff;
+use crate::error::{Error, Result};
+use crate::wire::Uuid;
+
+/// What the decisions depend on.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    /// The largest batch.
+    pub(super) batch_bytes: usize,
+    pub(super) linger: Duration,
+    pub(super) delivery_timeout: Duration,
+    pub(super) backoff: Backoff,
+    /// Batches of one partition that may be under way together. More than one needs sequence
+    /// numbers, or a retry would change their order.
+    pub(super) in_flight: usize,
+    /// Bytes of buffers that are kept for the next batches.
+    pub(super) spare_bytes: usize,
+}
+
+/// How the partition of a record is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    This(i32),
+    /// By a hash.
+    Hash(u32),
+    /// Where the writer is filling a batch.
+    Any,
+}
+
+#[derive(Debug)]
+pub(super) struct Topic {
+    pub(super) name: Arc<str>,
+    pub(super) id: Uuid,
+    /// Never fewer than there were: a topic that was created anew may have lost some.
+    pub(super) partitions: Vec<Partition>,
+    /// As many of them as the topic has now.
+    pub(super) count: usize,
+    /// Those that have a leader.
+    pub(super) led: Vec<usize>,
+    /// Where records without a key go, until a batch of it has left (KIP-480).
+    pub(super) sticky: Option<usize>,
+    /// Where they went before that.
+    pub(super) left: Option<usize>,
+    pub(super) batch_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Partition {
+    pub(super) leader: Option<i32>,
+    pub(super) open: Option<Batch>,
+    /// Full, or asked for; the oldest first.
+    pub(super) closed: VecDeque<Batch>,
+    pub(super) in_flight: Vec<InFlight>,
+    pub(super) failures: u32,
+    pub(super) retry_at: Option<Instant>,
+    pub(super) last_error: Option<Error>,
+    /// Whether it stands in the queue of its leader.
+    pub(super) queued: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct InFlight {
+    pub(super) result: Arc<BatchResult>,
+    pub(super) deadline: Instant,
+}
+
+impl Topic {
+    pub(super) fn choose(&mut self, choice: Choice) -> Result<usize> {
+        let count = self.count;
+        let chosen = match choice {
+            Choice::This(number) => {
+                let valid = usize::try_from(number).ok().filter(|number| *number < count);
+                return valid.ok_or_else(|| {
+                    let name = &self.name;
+                    let last = count.saturating_sub(1);
+                    let text = format!(
+                        "partition: {name}[{number}] does not exist, {name} has partitions 0 to {last}"
+                    );
+                    Error::config(text)
+                });
+            }
+            Choice::Hash(hash) => usize::try_from(hash).unwrap_or_default().checked_rem(count),
+            Choice::Any => self.stick(),
+        };
+        chosen.ok_or_else(|| Error::config(format!("topic {} has no partitions", self.name)))
+    }
+
+    /// Where the writer stands; else it goes to another partition that has a leader.
+    #[inline]
+    pub(super) fn stick(&mut self) -> Option<usize> {
+        if self.sticky.is_none() {
+            self.sticky = self.another();
+        }
+        self.sticky
+    }
+
+    fn another(&self) -> Option<usize> {
+        if self.led.is_empty() {
+            return (self.count > 0).then(|| fastrand::usize(..self.count));
+        }
+        let left = self.left.and_then(|left| self.led.binary_search(&left).ok());
+        let choice = match left.filter(|_| self.led.len() > 1) {
+            Some(left) => {
+                let other = fastrand::usize(..self.led.len() - 1);
+                other + usize::from(other >= left)
+            }
+            None => fastrand::usize(..self.led.len()),
+        };
+        self.led.get(choice).copied()
+    }
+
+    /// A batch of the partition has left, or is full: records without a key go on elsewhere.
+    pub(super) fn unstick(&mut self, number: usize) {
+        if self.sticky == Some(number) {
+            self.sticky = None;
+            self.left = Some(number);
+        }
+    }
+
+    /// Closes the open batch of a partition if a record of this size does not fit.
+    #[inline]
+    pub(super) fn make_room(&mut self, number: usize, size: usize) -> Option<usize> {
+        let open = self.partitions.get(number)?.open.as_ref()?;
+        (open.len() + size > self.batch_bytes && self.close(number)).then_some(number)
+    }
+
+    pub(super) fn close(&mut self, number: usize) -> bool {
+        let Some(partition) = self.partitions.get_mut(number) else {
+            return false;
+        };
+        let Some(batch) = partition.open.take() else {
+            return false;
+        };
+        partition.closed.push_back(batch);
+        self.unstick(number);
+        true
+    }
+}
+
+impl Partition {
+    /// When its next batch may leave; `None` if there is none, or it has to wait for an answer.
+    pub(super) fn due(&self, limits: &Limits) -> Option<Instant> {
+        if self.in_flight.len() >= limits.in_flight {
+            return None;
+        }
+        let due = match (self.closed.front(), &self.open) {
+            (Some(batch), _) => batch.opened,
+            (None, Some(batch)) => batch.opened + limits.linger,
+            (None, None) => return None,
+        };
+        Some(self.retry_at.map_or(due, |retry| retry.max(due)))
+    }
+
+    pub(super) fn next_len(&self) -> usize {
+        let next = self.closed.front().or(self.open.as_ref());
+        next.map_or(0, Batch::len)
+    }
+
+    /// Sends the next batch away; also tells whether it was still open.
+    pub(super) fn take(&mut self) -> (Option<Batch>, bool) {
+        let closed = self.closed.pop_front();
+        let was_open = closed.is_none();
+        let batch = closed.or_else(|| self.open.take());
+        self.in_flight.extend(
+            batch
+                .as_ref()
+                .map(|batch| InFlight { result: batch.result().clone(), deadline: batch.deadline }),
+        );
+        (batch, was_open)
+    }
+
+    pub(super) fn landed(&mut self, result: &Arc<BatchResult>) {
+        self.in_flight.retain(|away| !Arc::ptr_eq(&away.result, result));
+    }
+
+    /// Takes out what was not sent in time.
+    pub(super) fn expired(&mut self, now: Instant) -> Vec<Batch> {
+        let late = |batch: &Batch| batch.deadline <= now;
+        let mut expired = Vec::new();
+        while self.closed.front().is_some_and(late) {
+            expired.extend(self.closed.pop_front());
+        }
+        if self.closed.is_empty() && self.open.as_ref().is_some_and(late) {
+            expired.extend(self.open.take());
+        }
+        expired
+    }
+
+    /// What has left and was not answered in time. It stays in flight: nothing else leaves before
+    /// its answer is there.
+    pub(super) fn overdue(&self, now: Instant) -> impl Iterator<Item = Arc<BatchResult>> {
+        let away = self.in_flight.iter().filter(move |away| away.deadline <= now);
+        away.filter(|away| !away.result.is_settled()).map(|away| away.result.clone())
+    }
+
+    /// When something of it is too late.
+    pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
+        let oldest = self.closed.front().or(self.open.as_ref()).map(|batch| batch.deadline);
+        let away = self.in_flight.iter().map(|away| away.deadline);
+        away.filter(|deadline| *deadline > now).chain(oldest).min()
+    }
+
+    pub(super) fn too_late(
+        &self,
+        topic: &str,
+        number: usize,
+        timeout: Duration,
+        unreachable: Option<&Error>,
+    ) -> Error {
+        let text = format!("produce to {topic}[{number}]: not acknowledged within {timeout:?}");
+        match self.last_error.as_ref().or(unreachable) {
+            Some(error) => {
+                Error::timeout(format!("{text}; last: {error}")).with_source(error.clone())
+            }
+            None if self.leader.is_none() => Error::timeout(format!("{text}; it has no leader")),
+            None => Error::timeout(text),
+        }
+    }
+}
