@@ -1,0 +1,378 @@
+//! The handle to a cluster: what a test sees of it, and can do to it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use super::FakeClusterBuilder;
+use super::broker::Shared;
+use super::faults::{Call, Fault, FaultGuard, LoggedRequest};
+use super::log::Rules;
+use super::network::PipeConnector;
+use super::state::{Partition, State, TopicRef, is_topic_name};
+use crate::client::{Client, ClientBuilder};
+use crate::protocol::{ApiKey, ErrorCode};
+use crate::record::{BatchEncoder, Compression, Message, ProducerState, RawBatches, Record};
+use crate::types::Timestamp;
+
+/// The most that [`FakeCluster::messages`] decompresses a batch to.
+const MAX_DECOMPRESSED: usize = 256 << 20;
+
+/// A Kafka cluster in this process; see the [module](crate::testing). Dropping it ends its brokers
+/// and their connections, at once.
+///
+/// The methods that change it panic when they are asked for what cannot be, such as the leader of a
+/// partition that does not exist: the test is wrong then.
+#[derive(Debug)]
+pub struct FakeCluster {
+    shared: Arc<Shared>,
+    in_memory: bool,
+}
+
+impl FakeCluster {
+    pub(super) fn new(shared: Arc<Shared>, in_memory: bool) -> Self {
+        Self { shared, in_memory }
+    }
+
+    /// Starts a cluster of one broker, without topics, on loopback TCP.
+    ///
+    /// # Errors
+    ///
+    /// The system has no port left.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends what it has started.
+    pub async fn start() -> io::Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// Begins a cluster with other settings.
+    pub fn builder() -> FakeClusterBuilder {
+        FakeClusterBuilder::new()
+    }
+
+    /// `host:port` of each broker, whether it is up or not.
+    pub fn bootstrap(&self) -> Vec<String> {
+        self.shared.with(|state| {
+            let brokers = state.brokers.values();
+            brokers.map(|broker| format!("{}:{}", broker.host, broker.port)).collect()
+        })
+    }
+
+    /// Begins a client of this cluster, over sockets or in memory as the cluster is.
+    pub fn client(&self) -> ClientBuilder {
+        let client = Client::builder(self.bootstrap());
+        if self.in_memory { client.connector(self.pipes()) } else { client }
+    }
+
+    pub(super) fn pipes(&self) -> PipeConnector {
+        PipeConnector(Arc::downgrade(&self.shared))
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The ids of all brokers.
+    pub fn brokers(&self) -> Vec<i32> {
+        self.shared.with(|state| state.brokers.keys().copied().collect())
+    }
+
+    /// The broker that creates and deletes topics: the one with the lowest id, until it stops.
+    pub fn controller(&self) -> i32 {
+        self.shared.with(|state| state.controller)
+    }
+
+    /// The leader of the partition, if there are both.
+    pub fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
+        self.peek(topic, partition, |it| it.leader)?
+    }
+
+    /// How often the partition has changed its leader, if it exists.
+    pub fn leader_epoch(&self, topic: &str, partition: i32) -> Option<i32> {
+        self.peek(topic, partition, |it| it.leader_epoch)
+    }
+
+    /// Makes the broker the leader, in a new epoch; it becomes a replica if it was none. With -1
+    /// the partition has no leader.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such partition or broker, or the broker is down.
+    #[track_caller]
+    pub fn move_leader(&self, topic: &str, partition: i32, broker: i32) {
+        let is_up = self.shared.with(|state| state.live().contains(&broker));
+        assert!(broker == -1 || is_up, "broker {broker} is not there");
+        self.poke(topic, partition, |it| {
+            if broker == -1 {
+                it.lead(None);
+                return;
+            }
+            if !it.replicas.contains(&broker) {
+                it.replicas.push(broker);
+            }
+            it.lead(Some(broker));
+        });
+    }
+
+    /// Cuts the connections of the broker, closes new ones, and moves its leaderships to other
+    /// replicas, where there are any that are up.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such broker.
+    #[track_caller]
+    pub fn stop_broker(&self, broker: i32) {
+        self.set_up(broker, false);
+        self.shared.cut(broker);
+    }
+
+    /// Starts the broker again, at the same address. It leads what nobody else does.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such broker.
+    #[track_caller]
+    pub fn start_broker(&self, broker: i32) {
+        self.set_up(broker, true);
+    }
+
+    #[track_caller]
+    fn set_up(&self, broker: i32, is_up: bool) {
+        let exists = self.shared.update(|state| {
+            state.set_up(broker, is_up);
+            state.brokers.contains_key(&broker)
+        });
+        assert!(exists, "there is no broker {broker}");
+    }
+
+    /// Cuts the connections of the broker, which goes on.
+    pub fn cut_connections(&self, broker: i32) {
+        self.shared.cut(broker);
+    }
+
+    /// How many connections to the broker are open.
+    pub fn connections(&self, broker: i32) -> usize {
+        self.shared.connections(broker)
+    }
+
+    /// Creates a topic, as an administrator would.
+    ///
+    /// # Panics
+    ///
+    /// If it exists, or its name or number of partitions cannot be.
+    #[track_caller]
+    pub fn create_topic(&self, name: &str, partitions: i32) {
+        assert!(is_topic_name(name) && partitions > 0, "{name:?} cannot be a topic");
+        let is_new = self.shared.update(|state| {
+            let is_new = !state.topics.0.contains_key(name);
+            if is_new {
+                let replicas = state.place(partitions, 0, state.default_factor());
+                state.create_topic(name, replicas, std::collections::BTreeMap::new());
+            }
+            is_new
+        });
+        assert!(is_new, "there is a topic {name} already");
+    }
+
+    /// Deletes a topic and all that is in it.
+    ///
+    /// # Panics
+    ///
+    /// If it does not exist.
+    #[track_caller]
+    pub fn delete_topic(&self, name: &str) {
+        let removed = self.shared.update(|state| state.topics.0.remove(name));
+        assert!(removed.is_some(), "there is no topic {name}");
+    }
+
+    /// Makes the topic have so many partitions.
+    ///
+    /// # Panics
+    ///
+    /// If it does not exist, or has more already.
+    #[track_caller]
+    pub fn add_partitions(&self, name: &str, total: i32) {
+        let now = self.shared.update(|state| {
+            state.add_partitions(name, total);
+            state.topics.0.get(name).map(|topic| topic.partitions.len())
+        });
+        let wanted = usize::try_from(total).ok();
+        assert!(now.is_some() && now == wanted, "{name} cannot have {total} partitions");
+    }
+
+    /// The first offset that can be read, and the one that the next record gets.
+    pub fn offsets(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
+        self.peek(topic, partition, |it| (it.log.start(), it.log.end()))
+    }
+
+    /// Appends records without any client, and returns the offset of the first.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such partition or there are no records; or if they have headers and the
+    /// emulated Kafka is too old for those.
+    #[track_caller]
+    pub fn append(
+        &self,
+        topic: &str,
+        partition: i32,
+        records: impl IntoIterator<Item = Record>,
+    ) -> i64 {
+        let now = Timestamp::from_millis(self.shared.with(|state| state.now()));
+        let mut batch = BatchEncoder::new(BytesMut::new());
+        for record in records {
+            batch.append(&record, record.timestamp.unwrap_or(now));
+        }
+        let has_batches = self.shared.with(|state| state.settings.release.has_batches());
+        let encoded = if has_batches {
+            batch.finish(Compression::none(), ProducerState::NONE)
+        } else {
+            batch.finish_legacy(1, Compression::none())
+        };
+        let rules = Rules {
+            produce_version: if has_batches { 7 } else { 2 },
+            max_batch_bytes: usize::MAX,
+            max_magic: 2,
+            log_append_time: None,
+        };
+        let appended = self.poke(topic, partition, |it| {
+            let encoded = encoded.map_err(|error| error.to_string())?;
+            it.log.append(encoded, &rules).map_err(|rejected| rejected.text.to_owned())
+        });
+        match appended {
+            Ok(offset) => offset,
+            Err(why) => panic!("append to {topic}[{partition}]: {why}"),
+        }
+    }
+
+    /// Stores batches as they are, checking nothing: with gaps between their offsets, as control
+    /// batches, damaged. The log continues after the last offset that they claim; one that claims
+    /// an offset before the end of the log is found at the end.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such partition.
+    #[track_caller]
+    pub fn append_raw(&self, topic: &str, partition: i32, batches: impl Into<Bytes>) {
+        self.poke(topic, partition, |it| it.log.append_raw(batches.into()));
+    }
+
+    /// All messages of the partition, as far as they can be decoded.
+    pub fn messages(&self, topic: &str, partition: i32) -> Vec<Message> {
+        let bytes = self.peek(topic, partition, |it| it.log.bytes()).unwrap_or_default();
+        let topic = Arc::from(topic);
+        let batches = RawBatches::new(bytes).map_while(Result::ok).filter(|it| !it.is_control());
+        let batches = batches.filter_map(|it| it.decode(&topic, partition, MAX_DECOMPRESSED).ok());
+        let start = self.offsets(&topic, partition).map_or(0, |(start, _)| start);
+        batches.flat_map(|it| it.messages_from(start)).map_while(Result::ok).collect()
+    }
+
+    /// Moves the first offset up to this one, as retention and `DeleteRecords` do.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such partition.
+    #[track_caller]
+    pub fn delete_records(&self, topic: &str, partition: i32, before_offset: i64) {
+        self.poke(topic, partition, |it| it.log.delete_before(before_offset));
+    }
+
+    /// Loses what is at this offset and after it, as an unclean election does: the leader's epoch
+    /// changes too.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such partition.
+    #[track_caller]
+    pub fn truncate(&self, topic: &str, partition: i32, offset: i64) {
+        self.poke(topic, partition, |it| {
+            it.log.truncate(offset);
+            it.lead(it.leader);
+        });
+    }
+
+    /// Throttles the clients that make such calls: each answer says for how long (KIP-219), and
+    /// the broker does not read from the connection meanwhile. Zero ends it.
+    pub fn throttle(&self, key: ApiKey, time: Duration) {
+        self.shared.with(|state| state.throttles.insert(key, time));
+    }
+
+    /// Shows every request of that kind to the hook, before the broker sees it. Hooks are asked in
+    /// the order of their making, until one does not [`Pass`](Fault::Pass). They may use the
+    /// cluster; it does not wait for them meanwhile.
+    pub fn on(&self, key: ApiKey, hook: impl FnMut(&Call) -> Fault + Send + 'static) -> FaultGuard {
+        let id = self.shared.hooks.add(key, false, hook);
+        FaultGuard::new(Arc::downgrade(&self.shared), id)
+    }
+
+    /// Shows one request of that kind to the hook: the next one that no earlier hook takes.
+    pub fn once(
+        &self,
+        key: ApiKey,
+        hook: impl FnOnce(&Call) -> Fault + Send + 'static,
+    ) -> FaultGuard {
+        let mut hook = Some(hook);
+        let hook = move |call: &Call| hook.take().map_or(Fault::Pass, |hook| hook(call));
+        let id = self.shared.hooks.add(key, true, hook);
+        FaultGuard::new(Arc::downgrade(&self.shared), id)
+    }
+
+    /// Puts these codes into the next answers to such requests, one each, in every place for an
+    /// error that they have; [`ErrorCode::NONE`] lets one request through. The broker does nothing
+    /// else for those requests: see [`Fault::Error`].
+    pub fn fail_next(&self, key: ApiKey, codes: impl IntoIterator<Item = ErrorCode>) {
+        self.shared.hooks.push_failures(key, codes);
+    }
+
+    /// Every request so far, in the order of arrival, those included that faults took away.
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        self.shared.requests()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        self.shared.clear_requests();
+    }
+
+    /// Bytes that brokers have sent, over all connections, length prefixes and headers included.
+    pub fn bytes_sent(&self) -> u64 {
+        self.shared.bytes_sent()
+    }
+
+    fn peek<T>(
+        &self,
+        topic: &str,
+        partition: i32,
+        look: impl FnOnce(&Partition) -> T,
+    ) -> Option<T> {
+        self.shared.with(|state| partition_of(state, topic, partition).map(|it| look(it)))
+    }
+
+    #[track_caller]
+    fn poke<T>(&self, topic: &str, partition: i32, change: impl FnOnce(&mut Partition) -> T) -> T {
+        let result = self.shared.update(|state| partition_of(state, topic, partition).map(change));
+        match result {
+            Some(result) => result,
+            None => panic!("there is no partition {topic}[{partition}]"),
+        }
+    }
+}
+
+impl Drop for FakeCluster {
+    fn drop(&mut self) {
+        self.shared.shut_down();
+    }
+}
+
+fn partition_of<'a>(
+    state: &'a mut State,
+    topic: &str,
+    partition: i32,
+) -> Option<&'a mut Partition> {
+    state.topics.find(TopicRef::Name(topic)).ok()?.partition(partition)
+}
