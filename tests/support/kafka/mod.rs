@@ -1,0 +1,152 @@
+//! Apache Kafka as a [`TestCluster`]: a version that is fetched and started here, or a cluster that
+//! runs already.
+
+mod dist;
+mod lab;
+mod process;
+
+use std::time::Duration;
+
+use kafkio::Client;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::support::TestCluster;
+use lab::Lab;
+
+/// How long a cluster may take to start, and a broker to come back.
+const START: Duration = Duration::from_secs(120);
+
+/// Apache Kafka. Dropping it ends the brokers that were started here.
+#[derive(Debug)]
+pub struct RealKafka {
+    bootstrap: Vec<String>,
+    version: (u16, u16),
+    lab: Option<Lab>,
+}
+
+impl RealKafka {
+    /// What the environment asks for:
+    ///
+    /// - `KAFKIO_KAFKA`: a version, or the addresses of a cluster, separated by commas;
+    /// - `KAFKIO_KAFKA_NODES`: how many brokers to start; three of Kafka 4 and later, else one;
+    /// - `KAFKIO_KAFKA_VERSION`: the version of the cluster at the addresses, if it is not new;
+    /// - `KAFKIO_CACHE`: where the jars are kept; `target/kafka`.
+    pub async fn from_env() -> Result<Option<Self>, String> {
+        let Some(wanted) = env("KAFKIO_KAFKA") else {
+            return Ok(None);
+        };
+        let kafka = if wanted.contains(':') {
+            let version = env("KAFKIO_KAFKA_VERSION").unwrap_or_else(|| "4.3".to_owned());
+            Self {
+                bootstrap: wanted.split(',').map(|address| address.trim().to_owned()).collect(),
+                version: parse_version(&version)?,
+                lab: None,
+            }
+        } else {
+            let version = parse_version(&wanted)?;
+            let nodes = match env("KAFKIO_KAFKA_NODES") {
+                Some(nodes) => nodes.parse().map_err(|_| format!("KAFKIO_KAFKA_NODES={nodes}"))?,
+                None if version >= (4, 0) => 3,
+                None => 1,
+            };
+            let lab = Lab::start(&wanted, version, nodes).await?;
+            Self { bootstrap: lab.bootstrap(), version, lab: Some(lab) }
+        };
+        match kafka.settle().await {
+            Ok(()) => Ok(Some(kafka)),
+            Err(why) => Err(kafka.with_logs(&why)),
+        }
+    }
+
+    /// Waits until all brokers are there.
+    pub async fn settle(&self) -> Result<(), String> {
+        let deadline = Instant::now() + START;
+        let mut seen = "nothing".to_owned();
+        while Instant::now() < deadline {
+            seen = match self.brokers_seen().await {
+                Ok(count) if count >= self.brokers() => return Ok(()),
+                Ok(count) => format!("{count} brokers"),
+                Err(error) => format!("{error:?}"),
+            };
+            sleep(Duration::from_millis(200)).await;
+        }
+        Err(format!("expected {} brokers, and saw {seen}", self.brokers()))
+    }
+
+    /// What a broker tells of the cluster; each is asked, since each learns at its own time.
+    async fn brokers_seen(&self) -> kafkio::Result<usize> {
+        let mut fewest = usize::MAX;
+        for address in &self.bootstrap {
+            let client = Client::builder([address]).connect_timeout(Duration::from_secs(2));
+            let metadata = client.connect().await?.all_metadata().await?;
+            fewest = fewest.min(metadata.brokers.len());
+        }
+        Ok(fewest)
+    }
+
+    /// The text, and the ends of the brokers' logs.
+    pub fn with_logs(&self, text: &str) -> String {
+        let logs = self.lab.as_ref().map(Lab::logs).unwrap_or_default();
+        format!("{text}\n{logs}")
+    }
+
+    fn lab(&self) -> &Lab {
+        self.lab.as_ref().expect("the scenario has asked for control")
+    }
+}
+
+impl TestCluster for RealKafka {
+    fn bootstrap(&self) -> Vec<String> {
+        self.bootstrap.clone()
+    }
+
+    fn brokers(&self) -> usize {
+        self.bootstrap.len()
+    }
+
+    fn version(&self) -> (u16, u16) {
+        self.version
+    }
+
+    fn is_controlled(&self) -> bool {
+        self.lab.is_some()
+    }
+
+    fn is_real(&self) -> bool {
+        true
+    }
+
+    async fn kill(&self, broker: i32) {
+        self.lab().kill(broker);
+    }
+
+    async fn restart(&self, broker: i32) {
+        let started = timeout(START, self.lab().restart(broker)).await;
+        let started = started.unwrap_or_else(|_| Err("it did not come back".to_owned()));
+        if let Err(why) = started {
+            panic!("{}", self.with_logs(&why));
+        }
+        if let Err(why) = self.settle().await {
+            panic!("{}", self.with_logs(&why));
+        }
+    }
+
+    async fn add_partitions(&self, topic: &str, total: i32) {
+        if let Err(why) = self.lab().add_partitions(topic, total).await {
+            panic!("{}", self.with_logs(&why));
+        }
+    }
+}
+
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// `4.3.0` is `(4, 3)`.
+fn parse_version(text: &str) -> Result<(u16, u16), String> {
+    let mut parts = text.split('.').map(str::parse);
+    match (parts.next(), parts.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => Ok((major, minor)),
+        _ => Err(format!("KAFKIO_KAFKA: {text:?} is neither a version nor host:port")),
+    }
+}

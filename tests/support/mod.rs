@@ -1,0 +1,181 @@
+//! What a scenario needs from a cluster, and what many scenarios do with one.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
+
+use futures::StreamExt;
+use kafkio::admin::NewTopic;
+use kafkio::protocol::ErrorCode;
+use kafkio::{Client, ClientBuilder, Message, Reader, Record};
+use tokio::time::{Instant, sleep, timeout};
+
+/// The time limit of one scenario.
+pub const TIME_LIMIT: Duration = Duration::from_secs(120);
+
+/// How long a scenario waits for one thing. Long: brokers that die are noticed by a timeout.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a scenario returns; what it finds wrong is a panic.
+pub type Outcome = Result<(), Skipped>;
+
+/// The cluster cannot do what the scenario needs, as this says.
+#[derive(Debug)]
+pub struct Skipped(pub &'static str);
+
+/// What not every cluster can do.
+#[derive(Clone, Copy, Debug)]
+pub enum Need {
+    /// Three brokers.
+    ThreeBrokers,
+    /// Brokers that may be killed and started, and topics that tools may change.
+    Control,
+    /// Headers of records: Kafka 0.11.
+    Headers,
+    /// A check without effect in `CreateTopics`: Kafka 0.10.2, seen as 0.11 here.
+    ValidateOnly,
+    /// Topics that store older formats than their broker's newest.
+    OldFormats,
+    /// A count of the bytes that brokers send.
+    ByteCount,
+}
+
+/// A cluster, real or not, that scenarios run on. Scenarios share it, and have topics of their own.
+pub trait TestCluster: Sync {
+    /// `host:port` of each broker.
+    fn bootstrap(&self) -> Vec<String>;
+
+    /// How many brokers.
+    fn brokers(&self) -> usize;
+
+    /// Major and minor version of Kafka.
+    fn version(&self) -> (u16, u16);
+
+    /// Whether brokers may be killed and started, and topics changed by other means than kafkio.
+    fn is_controlled(&self) -> bool;
+
+    /// Whether this is Apache Kafka.
+    fn is_real(&self) -> bool;
+
+    /// Bytes that the brokers have sent so far, where anybody counts them.
+    fn bytes_sent(&self) -> Option<u64> {
+        None
+    }
+
+    /// Ends a broker at once, as SIGKILL does.
+    fn kill(&self, broker: i32) -> impl Future<Output = ()> + Send;
+
+    /// Starts it again; waits until the cluster has it back.
+    fn restart(&self, broker: i32) -> impl Future<Output = ()> + Send;
+
+    /// Makes a topic have so many partitions.
+    fn add_partitions(&self, topic: &str, total: i32) -> impl Future<Output = ()> + Send;
+
+    /// Begins a client of this cluster.
+    fn client(&self) -> ClientBuilder {
+        Client::builder(self.bootstrap())
+    }
+
+    /// Skips the scenario if the cluster cannot do that.
+    fn needs(&self, need: Need) -> Outcome {
+        let (has, why) = match need {
+            Need::ThreeBrokers => (self.brokers() >= 3, "needs three brokers"),
+            Need::Control => (self.is_controlled(), "needs a cluster of its own"),
+            Need::Headers => (self.version() >= (0, 11), "needs headers, Kafka 0.11"),
+            Need::ValidateOnly => (self.version() >= (0, 11), "needs validate_only, Kafka 0.10.2"),
+            Need::OldFormats => {
+                (self.is_real() && self.version() < (3, 0), "needs Apache Kafka before 3.0")
+            }
+            Need::ByteCount => (self.bytes_sent().is_some(), "needs a count of bytes sent"),
+        };
+        if has { Ok(()) } else { Err(Skipped(why)) }
+    }
+}
+
+/// A client with default settings.
+pub async fn connect(cluster: &impl TestCluster) -> Client {
+    cluster.client().connect().await.expect("a client")
+}
+
+/// A name that no other topic has, also not on a cluster that lives longer than this test.
+pub fn unique(name: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("{name}-{}-{}", since.as_millis(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Creates a topic with a unique name, and copies on up to three brokers.
+pub async fn topic(cluster: &impl TestCluster, name: &str, partitions: i32) -> String {
+    let copies = i16::try_from(cluster.brokers().min(3)).expect("three at most");
+    let topic = unique(name);
+    create(cluster, NewTopic::new(&topic).partitions(partitions).replication_factor(copies)).await;
+    topic
+}
+
+/// Creates a topic, and waits for one of that name to be gone if it is being deleted.
+pub async fn create(cluster: &impl TestCluster, topic: NewTopic) {
+    let client = connect(cluster).await;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let created = client.create_topics([topic.clone()]).await.and_then(|all| all.into_only());
+        match created {
+            Ok(_) => return,
+            Err(error)
+                if error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS)
+                    && Instant::now() < deadline =>
+            {
+                sleep(Duration::from_millis(200)).await;
+            }
+            Err(error) => panic!("{topic:?} cannot be created: {error:?}"),
+        }
+    }
+}
+
+/// Writes the records with a writer of its own, and waits until they are written.
+pub async fn write(client: &Client, topic: &str, records: impl IntoIterator<Item = Record>) {
+    let writer = client.writer().topic(topic).build().await.expect("a writer");
+    writer.write(records).await.expect("records are written");
+    writer.close().await.expect("the writer closes");
+}
+
+/// Records whose values are these numbers.
+pub fn numbered(numbers: std::ops::Range<usize>) -> impl Iterator<Item = Record> {
+    numbers.map(|n| Record::new(n.to_string()))
+}
+
+/// The number in a message of [`numbered`] records.
+pub fn number(message: &Message) -> usize {
+    let value = message.value().expect("a value");
+    std::str::from_utf8(value).expect("text").parse().expect("a number")
+}
+
+/// The next message, which must come.
+pub async fn next(reader: &mut Reader) -> Message {
+    match timeout(PATIENCE, reader.next()).await {
+        Ok(Some(Ok(message))) => message,
+        Ok(Some(Err(error))) => panic!("an error in place of a message: {error:?}"),
+        Ok(None) => panic!("the stream ended"),
+        Err(_) => panic!("no message for {PATIENCE:?}; {:?}", reader.handle()),
+    }
+}
+
+/// So many messages, which must come.
+pub async fn read(reader: &mut Reader, count: usize) -> Vec<Message> {
+    let mut messages = Vec::with_capacity(count);
+    while messages.len() < count {
+        messages.push(next(reader).await);
+    }
+    messages
+}
+
+/// So many numbers out of [`numbered`] records.
+pub async fn read_numbers(reader: &mut Reader, count: usize) -> Vec<usize> {
+    read(reader, count).await.iter().map(number).collect()
+}
+
+/// Checks that nothing comes for a while: neither message nor error, nor the end.
+pub async fn expect_nothing(reader: &mut Reader, wait: Duration) {
+    if let Ok(item) = timeout(wait, reader.next()).await {
+        panic!("expected nothing, not {item:?}");
+    }
+}
