@@ -101,7 +101,8 @@ impl Client {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> kafkio::Result<()> {
-    /// # let client = kafkio::testing::FakeCluster::start().await.unwrap().client().connect().await?;
+    /// # let cluster = kafkio::testing::FakeCluster::start().await.unwrap();
+    /// # let client = cluster.client().connect().await?;
     /// use kafkio::admin::Target;
     /// use kafkio::protocol::messages::metadata::MetadataRequest;
     ///

@@ -30,6 +30,7 @@ impl<T> Task<T> {
     }
 
     /// Whether the task has returned, panicked or been aborted.
+    #[cfg(feature = "testing")]
     pub(crate) fn is_finished(&self) -> bool {
         self.0.is_finished()
     }

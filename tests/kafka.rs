@@ -2,7 +2,15 @@
 //! all of them are ignored.
 
 #![allow(unreachable_pub, reason = "the modules are shared between test programs")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is a test")]
+#![allow(
+    clippy::pedantic,
+    clippy::cast_possible_truncation,
+    clippy::future_not_send,
+    clippy::indexing_slicing,
+    clippy::type_complexity,
+    clippy::unwrap_used,
+    reason = "these are tests"
+)]
 
 #[path = "support/kafka/mod.rs"]
 mod kafka;

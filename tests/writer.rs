@@ -1,7 +1,9 @@
 //! The writer against an in-process cluster that misbehaves, under paused time.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is a test")]
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::{FutureExt, SinkExt, StreamExt, TryStreamExt, stream};
@@ -11,6 +13,7 @@ use kafkio::protocol::messages::produce::{
 };
 use kafkio::protocol::{ApiKey, ErrorCode};
 use kafkio::testing::{FakeCluster, FakeClusterBuilder, Fault};
+use kafkio::transport::{Connect, Connecting, TcpConnector};
 use kafkio::{Acks, Client, Compression, Error, ErrorKind, Partitioner, Record, Writer};
 use tokio::time::{Instant, timeout};
 
@@ -107,14 +110,14 @@ async fn survives_a_broker_that_dies_and_comes_back() {
     let cluster = cluster().brokers(1).topic("t", 1).start().await.unwrap();
     let writer = writer(&cluster, "t").await;
     soon(writer.write([record(0)])).await.unwrap();
-    cluster.stop_broker(1);
+    cluster.stop_broker(0);
     let mut deliveries = Vec::new();
     for n in 1..50 {
         deliveries.push(writer.send(record(n)).await.unwrap());
     }
     tokio::time::sleep(Duration::from_secs(20)).await;
     assert!(deliveries[0].now_or_never_ref().is_none());
-    cluster.start_broker(1);
+    cluster.start_broker(0);
     for delivery in deliveries {
         soon(delivery).await.unwrap();
     }
@@ -266,7 +269,7 @@ async fn a_broker_that_is_away_is_not_ambiguous() {
     let cluster = cluster().topic("t", 1).start().await.unwrap();
     let builder = client(&cluster).await.writer().topic("t");
     let writer = builder.delivery_timeout(Duration::from_secs(10)).build().await.unwrap();
-    cluster.stop_broker(1);
+    cluster.stop_broker(0);
     let error = soon(writer.write([record(0)])).await.unwrap_err();
     assert!(error.is_timeout() && !error.is_ambiguous(), "{error}");
     assert!(error.to_string().contains("t[0]"), "{error}");
@@ -392,23 +395,23 @@ async fn linger_gathers() {
 async fn flush_waits_for_what_was_before_it_and_no_more() {
     let cluster = cluster().topic("t", 2).start().await.unwrap();
     let writer = writer(&cluster, "t").await;
-    let mut before = writer.send(record(0)).await.unwrap();
-    let mut flush = Box::pin(writer.flush());
-    assert!(flush.as_mut().now_or_never().is_none());
-    // What comes after it never ends.
-    let after = Arc::new(AtomicUsize::new(0));
-    let count = after.clone();
     let _hook = cluster.on(ApiKey::PRODUCE, move |call| {
         let request = call.request::<ProduceRequest>();
         let second = request.topic_data[0].partition_data.iter().any(|data| data.index == 1);
-        count.fetch_add(1, Ordering::Relaxed);
-        if second { Fault::Hang } else { Fault::Pass }
+        if second { Fault::Hang } else { Fault::Delay(Duration::from_secs(1)) }
     });
-    let waiting = client(&cluster).await.writer().topic("t").build().await.unwrap();
-    drop(waiting.send(Record::new("after").partition(1)).await.unwrap());
+    let before = writer.send(record(0)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let mut flush = Box::pin(writer.flush());
+    assert!(flush.as_mut().now_or_never().is_none());
+    // What comes after it is not answered.
+    let after = writer.send(Record::new("after").partition(1)).await.unwrap();
+    let began = Instant::now();
     soon(flush).await.unwrap();
-    assert!(before.now_or_never_ref().is_some());
-    soon(writer.flush()).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(before.now_or_never().unwrap().is_ok());
+    assert!(timeout(Duration::from_secs(5), writer.flush()).await.is_err());
+    assert!(after.now_or_never().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -438,11 +441,11 @@ async fn close_wakes_those_who_wait_for_room() {
     let writer = builder.build().await.unwrap();
     let _hook = cluster.on(ApiKey::PRODUCE, |_| Fault::Delay(Duration::from_secs(1)));
     while writer.try_send(record(0)).is_ok() {}
-    let waiting = writer.clone();
-    let waiting = tokio::spawn(async move { waiting.send(record(1)).await });
-    tokio::task::yield_now().await;
+    let other = writer.clone();
+    let mut waiting = Box::pin(other.send(record(1)));
+    assert!(waiting.as_mut().now_or_never().is_none());
     soon(writer.close()).await.unwrap();
-    assert_eq!(soon(waiting).await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(soon(waiting).await.unwrap_err().kind(), ErrorKind::Closed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -584,13 +587,13 @@ async fn topics_that_do_not_exist_are_waited_for_and_then_told() {
     assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
     let error = writer.send(Record::new("x")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
-    let waiting = writer.clone();
-    let waiting = tokio::spawn(async move {
-        waiting.send(Record::new("late").topic("late")).await.unwrap().await
-    });
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    cluster.create_topic("late", 1);
-    assert_eq!(soon(waiting).await.unwrap().unwrap().topic(), "late");
+    let late = async { writer.send(Record::new("late").topic("late")).await?.await };
+    let create = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        cluster.create_topic("late", 1);
+    };
+    let (late, ()) = soon(futures::future::join(late, create)).await;
+    assert_eq!(late.unwrap().topic(), "late");
     // `try_send` does not wait, but asks.
     assert!(writer.try_send(Record::new("x").topic("t")).unwrap_err().1.is_retriable());
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -692,4 +695,31 @@ async fn a_delivery_in_select_loses_nothing() {
     };
     assert_eq!(written.unwrap().offset(), Some(0));
     assert!(ticks > 50);
+}
+
+/// A connector that can be made to panic.
+#[derive(Debug)]
+struct Panics(Arc<AtomicBool>, TcpConnector);
+
+impl Connect for Panics {
+    fn connect(&self, host: &str, port: u16) -> Connecting {
+        assert!(!self.0.load(Ordering::Relaxed), "the connector panics");
+        self.1.connect(host, port)
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_the_background_is_told_to_all() {
+    let cluster = FakeCluster::builder().topic("t", 2).start().await.unwrap();
+    let panics = Arc::new(AtomicBool::new(false));
+    let connector = Panics(panics.clone(), TcpConnector::default());
+    let client = Client::builder(cluster.bootstrap()).connector(connector).connect().await.unwrap();
+    let writer = client.writer().topic("t").build().await.unwrap();
+    panics.store(true, Ordering::Relaxed);
+    let delivery = writer.send(record(0)).await.unwrap();
+    let error = soon(delivery).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal, "{error:?}");
+    assert!(!error.is_ambiguous());
+    assert_eq!(writer.send(record(1)).await.unwrap_err().kind(), ErrorKind::Internal);
+    assert_eq!(soon(writer.close()).await.unwrap_err().kind(), ErrorKind::Internal);
 }

@@ -6,7 +6,8 @@
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower::BoxError> {
-//! # let client = kafkio::testing::FakeCluster::start().await.unwrap().client().connect().await?;
+//! # let cluster = kafkio::testing::FakeCluster::start().await.unwrap();
+//! # let client = cluster.client().connect().await?;
 //! use std::time::Duration;
 //! use kafkio::admin::{CreateTopics, NewTopic};
 //! use tower::{ServiceBuilder, ServiceExt};

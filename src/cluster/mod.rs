@@ -55,13 +55,13 @@ struct Shared {
     coordinators: Coordinators,
 }
 
-/// What a connection is for. Long polls and joins block a connection, and a produce request must
-/// not wait behind them.
+/// What a shared connection is for: a quick question must not wait behind the bytes of a produce
+/// request. What waits at the broker, as a fetch does, has a connection of its own:
+/// [`Cluster::dial`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Purpose {
     General,
     Produce,
-    Fetch,
 }
 
 /// Which broker a request goes to.
@@ -197,6 +197,20 @@ impl Cluster {
         self.0.shared.connection(broker, purpose).await
     }
 
+    /// A connection to a broker for the caller alone, whose requests may wait at the broker:
+    /// answers come in order, so that on a shared one everybody would wait.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be made.
+    pub(crate) async fn dial(&self, broker: i32) -> Result<Connection> {
+        let shared = &self.0.shared;
+        let (host, port) = shared.address(broker)?;
+        let dialled = shared.pool.dial(&host, port, &shared.config).await;
+        dialled
+            .map_err(|error| error.context(format!("connect to broker {broker} at {host}:{port}")))
+    }
+
     /// Sends a request, again where that may help, and returns the answer, whose error codes are
     /// the caller's to look at.
     ///
@@ -292,13 +306,15 @@ impl Cluster {
 
 impl Shared {
     async fn connection(&self, broker: i32, purpose: Purpose) -> Result<Connection> {
-        let (host, port) = {
-            let metadata = self.metadata.borrow();
-            let known = metadata.brokers.get(&broker);
-            let known = known.ok_or_else(|| unavailable(&format!("broker {broker}")))?;
-            (known.host.clone(), known.port)
-        };
+        let (host, port) = self.address(broker)?;
         self.pool.get(broker, purpose, (&host, port), &self.config).await
+    }
+
+    fn address(&self, broker: i32) -> Result<(String, u16)> {
+        let metadata = self.metadata.borrow();
+        let known = metadata.brokers.get(&broker);
+        let known = known.ok_or_else(|| unavailable(&format!("broker {broker}")))?;
+        Ok((known.host.clone(), known.port))
     }
 }
 

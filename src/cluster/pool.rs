@@ -82,7 +82,8 @@ impl Pool {
         }
     }
 
-    /// A connection outside of the pool: to a bootstrap address, whose id is not known yet.
+    /// A connection outside of the pool: for one caller alone, or to a bootstrap address, whose id
+    /// is not known yet.
     pub(super) async fn dial(
         &self,
         host: &str,

@@ -66,10 +66,13 @@ pub struct PartitionConn {
     at: TopicPartition,
     topic_id: Uuid,
     acks: Acks,
-    /// `Start::Offset` once it is known.
-    position: Start,
+    /// `None` until it is known: the oldest record.
+    position: Option<i64>,
     /// What [`read_message`](Self::read_message) has fetched ahead.
     buffer: Option<Buffer>,
+    /// The question where to begin, and the fetch, that have been sent. They stay here when the
+    /// read that waits for them is dropped, so that the next one need not ask again.
+    first: Option<Pin<Box<Answer<ListOffsetsRequest>>>>,
     pending: Option<Pending>,
 }
 
@@ -87,8 +90,9 @@ impl PartitionConn {
             at: TopicPartition::new(topic, partition),
             topic_id,
             acks: Acks::All,
-            position: Start::Earliest,
+            position: None,
             buffer: None,
+            first: None,
             pending: None,
         }
     }
@@ -174,10 +178,7 @@ impl PartitionConn {
     /// The offset of the next message to be read; `None` before the first
     /// [`seek`](Self::seek) or read has looked it up.
     pub fn offset(&self) -> Option<i64> {
-        match self.position {
-            Start::Offset(offset) => Some(offset),
-            _ => None,
-        }
+        self.position
     }
 
     /// Goes on reading from there, and returns the offset. Without a seek, reading begins at the
@@ -206,7 +207,7 @@ impl PartitionConn {
 
     /// Goes on reading from this offset, without asking whether it is there.
     pub fn set_offset(&mut self, offset: i64) {
-        self.position = Start::Offset(offset);
+        self.position = Some(offset);
         self.buffer = None;
     }
 
@@ -240,7 +241,7 @@ impl PartitionConn {
     pub async fn read_batch_with(&mut self, config: ReadBatch) -> Result<Fetched> {
         self.buffer = None;
         let fetched = self.fetch(config).await?;
-        self.position = Start::Offset(fetched.next_offset());
+        self.position = Some(fetched.next_offset());
         Ok(fetched)
     }
 
@@ -260,7 +261,7 @@ impl PartitionConn {
             if let Some(buffer) = &mut self.buffer {
                 match buffer.next() {
                     Some(Ok(message)) => {
-                        self.position = Start::Offset(message.offset().saturating_add(1));
+                        self.position = Some(message.offset().saturating_add(1));
                         return Ok(message);
                     }
                     Some(Err(error)) => {
@@ -269,7 +270,7 @@ impl PartitionConn {
                     }
                     // Behind the last message there may have been markers and such.
                     None => {
-                        self.position = Start::Offset(buffer.end());
+                        self.position = Some(buffer.end());
                         self.buffer = None;
                     }
                 }
@@ -364,8 +365,10 @@ impl PartitionConn {
 
     /// One fetch at the position, which does not move.
     async fn fetch(&mut self, config: ReadBatch) -> Result<Fetched> {
-        let offset = self.resolve(self.position).await?;
-        self.position = Start::Offset(offset);
+        let offset = match self.position {
+            Some(offset) => offset,
+            None => self.begin().await?,
+        };
         let pending = match &mut self.pending {
             Some(pending) if pending.fetch.offset == offset && pending.fetch.config == config => {
                 pending
@@ -396,6 +399,28 @@ impl PartitionConn {
         fetch.read(response, &self.conn.name())
     }
 
+    /// Sets the position to the oldest record.
+    async fn begin(&mut self) -> Result<i64> {
+        let failed = |error| self.conn.failed(ApiKey::LIST_OFFSETS, error);
+        let answer = match &mut self.first {
+            Some(answer) => answer,
+            slot => {
+                let version = self.conn.version::<ListOffsetsRequest>()?;
+                let request = list_offset_request(&self.conn, &self.at, EARLIEST, version);
+                let timeout = self.conn.inner.settings.cluster.request_timeout;
+                let connection = &self.conn.inner.connection;
+                let answer = connection.start_at(version, &request, timeout).await;
+                slot.insert(Box::pin(answer.map_err(failed)?))
+            }
+        };
+        let response = answer.as_mut().await;
+        self.first = None;
+        let offset = self.read_list_offset(response.map_err(failed)?)?;
+        let offset = offset.ok_or_else(|| self.no_end())?;
+        self.position = Some(offset);
+        Ok(offset)
+    }
+
     async fn resolve(&self, start: Start) -> Result<i64> {
         match start {
             Start::Offset(offset) => Ok(offset),
@@ -409,29 +434,31 @@ impl PartitionConn {
     }
 
     async fn end_of_log(&self, which: i64) -> Result<i64> {
-        self.list_offset(which).await?.ok_or_else(|| {
-            let text = format!("list offsets: {} has no ends", self.at);
-            Error::new(ErrorKind::Protocol, text)
-        })
+        self.list_offset(which).await?.ok_or_else(|| self.no_end())
+    }
+
+    fn no_end(&self) -> Error {
+        let text = format!("list offsets: {} has no ends", self.at);
+        Error::new(ErrorKind::Protocol, text)
     }
 
     async fn list_offset(&self, timestamp: i64) -> Result<Option<i64>> {
-        let isolation = self.conn.inner.settings.isolation;
-        let timeout = self.conn.broker_timeout();
-        let request = |version| ListOffsetsRequest {
-            timeout_ms: timeout,
-            ..list_offset_request(&self.at, timestamp, isolation, version)
-        };
-        read_list_offset(self.conn.call(request).await?, &self.at, &self.conn.name())
+        let request = |version| list_offset_request(&self.conn, &self.at, timestamp, version);
+        self.read_list_offset(self.conn.call(request).await?)
+    }
+
+    fn read_list_offset(&self, response: ListOffsetsResponse) -> Result<Option<i64>> {
+        read_list_offset(response, &self.at, &self.conn.name())
     }
 }
 
 fn list_offset_request(
+    conn: &Conn,
     at: &TopicPartition,
     timestamp: i64,
-    isolation: IsolationLevel,
     version: i16,
 ) -> ListOffsetsRequest {
+    let isolation = conn.inner.settings.isolation;
     ListOffsetsRequest {
         replica_id: -1,
         isolation_level: i8::from(version >= 2 && isolation == IsolationLevel::ReadCommitted),
@@ -444,6 +471,7 @@ fn list_offset_request(
             }],
             ..Default::default()
         }],
+        timeout_ms: conn.broker_timeout(),
         ..Default::default()
     }
 }

@@ -11,11 +11,11 @@ use super::budget::Budget;
 use super::fetch::{self, Fetch, Fetched, Found, LAST_BY_NAME, Outcome};
 use super::partition::Partition;
 use super::{Config, Delivery, Event};
-use crate::cluster::{Cluster, Purpose};
+use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::messages::fetch::FetchRequest;
 use crate::record::RawBatch;
-use crate::transport::Answer;
+use crate::transport::{Answer, Connection};
 
 /// What the engine and the loop of one broker share.
 #[derive(Debug)]
@@ -65,12 +65,14 @@ pub(super) struct Context {
 pub(super) async fn run(context: Context, lane: Arc<Lane>) {
     let mut failures = 0;
     let mut turn = 0;
+    // Its own: a long poll holds up whatever comes behind it.
+    let mut connection = None;
     // The request that is under way while the data of the one before is delivered.
     let mut under_way = None;
     loop {
         let sent = match under_way.take() {
             Some(sent) => sent,
-            None => match send(&context, &lane, &mut turn).await {
+            None => match send(&context, &lane, &mut connection, &mut turn).await {
                 Ok(Some(sent)) => sent,
                 Ok(None) => {
                     idle(&lane).await;
@@ -96,7 +98,7 @@ pub(super) async fn run(context: Context, lane: Arc<Lane>) {
         let outcome = fetch::apply(response, &sent.asked, &context.config, backoff, Instant::now());
         // The data stays charged as a whole until its batches carry the charge on.
         let held = lane.budget.charge(size(&outcome));
-        if let Ok(next) = send(&context, &lane, &mut turn).await {
+        if let Ok(next) = send(&context, &lane, &mut connection, &mut turn).await {
             under_way = next;
         }
         if !deliver(&context, &lane, outcome) {
@@ -113,7 +115,12 @@ struct Sent {
 }
 
 /// Sends a fetch, if something is wanted and there is room for its answer.
-async fn send(context: &Context, lane: &Lane, turn: &mut usize) -> Result<Option<Sent>> {
+async fn send(
+    context: &Context,
+    lane: &Lane,
+    connection: &mut Option<Connection>,
+    turn: &mut usize,
+) -> Result<Option<Sent>> {
     let config = &context.config;
     let (partitions, share) = lane.now();
     // Half of the share, so that one answer can be fetched while another is being read.
@@ -126,7 +133,10 @@ async fn send(context: &Context, lane: &Lane, turn: &mut usize) -> Result<Option
     let Some(fetch) = Fetch::build(&partitions, *turn, max_bytes, config, Instant::now()) else {
         return Ok(None);
     };
-    let connection = context.cluster.connection(lane.broker, Purpose::Fetch).await?;
+    let connection = match connection.take().filter(|connection| !connection.is_closed()) {
+        Some(open) => connection.insert(open),
+        None => connection.insert(context.cluster.dial(lane.broker).await?),
+    };
     let mut version = connection.version::<FetchRequest>()?;
     if !fetch.has_ids {
         version = version.min(LAST_BY_NAME);

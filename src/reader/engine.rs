@@ -20,13 +20,21 @@ use crate::types::{Start, TopicPartition};
 pub(super) struct Engine {
     shared: Arc<Shared>,
     context: Context,
-    loops: BTreeMap<i32, (Arc<Lane>, Task<()>)>,
+    lanes: BTreeMap<i32, Arc<Lane>>,
+    /// The fetch loops. They end only when the reader does, or in a panic.
+    loops: FuturesUnordered<Task<()>>,
     lookups: FuturesUnordered<BoxFuture<'static, ()>>,
 }
 
 impl Engine {
     pub(super) fn new(shared: Arc<Shared>, context: Context) -> Self {
-        Self { shared, context, loops: BTreeMap::new(), lookups: FuturesUnordered::new() }
+        Self {
+            shared,
+            context,
+            lanes: BTreeMap::new(),
+            loops: FuturesUnordered::new(),
+            lookups: FuturesUnordered::new(),
+        }
     }
 
     /// Runs until the reader is dropped.
@@ -37,14 +45,18 @@ impl Engine {
             let metadata = watch.borrow_and_update().clone();
             self.follow(&metadata);
             self.look_up();
-            if let Err(error) = self.check_loops().await {
-                let _ = self.context.events.send(Event::Error(error));
-                return;
-            }
             tokio::select! {
                 changed = watch.changed() => if changed.is_err() { return },
                 () = engine.notified() => {}
                 Some(()) = self.lookups.next() => self.wake_loops(),
+                Some(ended) = self.loops.next() => {
+                    let error = Error::new(ErrorKind::Internal, "reader: a fetch loop ended");
+                    let _ = self.context.events.send(Event::Error(match ended {
+                        Ok(()) => error,
+                        Err(failed) => error.with_source(failed),
+                    }));
+                    return;
+                }
             }
         }
     }
@@ -75,22 +87,16 @@ impl Engine {
             }
         }
         let brokers = by_leader.len().max(1);
-        for (broker, (lane, _)) in &self.loops {
+        for (broker, lane) in &self.lanes {
             if !by_leader.contains_key(broker) {
                 lane.assign(Vec::new(), 0);
             }
         }
         for (broker, partitions) in by_leader {
-            let context = &self.context;
-            let (lane, _) = self.loops.entry(broker).or_insert_with(|| {
+            let lane = self.lanes.entry(broker).or_insert_with(|| {
                 let lane = Lane::new(broker);
-                let work = broker::run(context.clone(), lane.clone());
-                let wake = WakeOnEnd(context.engine.clone());
-                let task = task::spawn(async move {
-                    let _wake = wake;
-                    work.await;
-                });
-                (lane, task)
+                self.loops.push(task::spawn(broker::run(self.context.clone(), lane.clone())));
+                lane
             });
             lane.assign(partitions, self.context.config.buffer_bytes / brokers);
         }
@@ -115,22 +121,9 @@ impl Engine {
     }
 
     fn wake_loops(&self) {
-        for (lane, _) in self.loops.values() {
+        for lane in self.lanes.values() {
             lane.budget.wake.notify_one();
         }
-    }
-
-    /// A loop ends only when the reader does, or in a panic.
-    async fn check_loops(&mut self) -> Result<(), Error> {
-        for (_, task) in self.loops.values_mut() {
-            if task.is_finished() {
-                if let Err(failed) = task.await {
-                    let error = Error::new(ErrorKind::Internal, "reader: a fetch loop ended");
-                    return Err(error.with_source(failed));
-                }
-            }
-        }
-        Ok(())
     }
 }
 
@@ -190,14 +183,5 @@ fn recreated(partition: &Partition, id: crate::wire::Uuid) {
         let TopicPartition { topic, .. } = &partition.at;
         tracing::warn!(%topic, "topic was created anew; reading it from the beginning");
         partition.seek(Start::Earliest);
-    }
-}
-
-/// Lets the engine notice that a loop has ended.
-struct WakeOnEnd(Arc<tokio::sync::Notify>);
-
-impl Drop for WakeOnEnd {
-    fn drop(&mut self) {
-        self.0.notify_one();
     }
 }

@@ -92,6 +92,19 @@ impl Record {
 }
 
 /// The same as [`Message::to_record`], for `reader.map_ok(Record::from).forward(writer)`.
+macro_rules! from_value {
+    ($($value:ty),*) => {$(
+        /// A record with this value and no key.
+        impl From<$value> for Record {
+            fn from(value: $value) -> Self {
+                Self::new(value)
+            }
+        }
+    )*};
+}
+
+from_value!(Bytes, Vec<u8>, String, &'static [u8], &'static str);
+
 impl From<Message> for Record {
     fn from(message: Message) -> Self {
         message.to_record()

@@ -332,8 +332,11 @@ impl Attempt<'_> {
                 tracing::debug!(host = self.host, port = self.port, "connected");
                 Ok(Connection::new(link, versions, self.config))
             }
+            // The request of the handshake has the same time, and may be the first to notice.
+            Ok(Err(TransportError::TimedOut { .. })) | Err(_) => {
+                Err(TransportError::HandshakeTimeout { address: address(), after })
+            }
             Ok(Err(error)) => Err(in_handshake(error, &address())),
-            Err(_) => Err(TransportError::HandshakeTimeout { address: address(), after }),
         }
     }
 }

@@ -94,7 +94,7 @@ where
 }
 
 fn found(correlation_id: i32, node_id: i32, throttle_time_ms: i32) -> Bytes {
-    let body = FindCoordinatorResponse { node_id, throttle_time_ms, ..Default::default() };
+    let body = FindCoordinatorResponse { throttle_time_ms, node_id, ..Default::default() };
     response::<FindCoordinatorRequest>(correlation_id, VERSION, &body)
 }
 

@@ -80,12 +80,12 @@ impl Batch {
         timestamp: Timestamp,
         charged: usize,
     ) -> Delivery {
+        let index = self.count;
         if let Body::Open(encoder) = &mut self.body {
             encoder.append(record, timestamp);
+            self.count = encoder.count();
         }
         self.promise.charged += charged;
-        let index = self.count;
-        self.count += 1;
         Delivery::new(self.promise.result.clone(), index, timestamp)
     }
 

@@ -59,19 +59,19 @@ impl Lanes {
     }
 }
 
-/// Takes over new leaders, new partitions, and topics that are waited for.
+/// Takes over new leaders, new partitions, and topics that were asked for.
 fn follow(shared: &Shared, metadata: &Metadata) {
-    let mut names: Vec<_> = shared.accumulator().topics().cloned().collect();
-    names.extend(shared.wanted());
+    let used: Vec<_> = shared.accumulator().topics().cloned().collect();
     let mut wakes = Wakes::default();
-    for name in names {
+    for name in shared.wanted() {
         let Some(topic) = metadata.topics.get(&name) else {
             continue;
         };
         if topic.error == ErrorCode::NONE && !topic.partitions.is_empty() {
             wakes = wakes.and(shared.accumulator().follow(topic));
-        } else if !topic.error.is_retriable() {
-            tracing::debug!(topic = %name, error = %topic.error, "metadata");
+        } else if !used.contains(&name) {
+            // Whoever still wants it asks again.
+            shared.forget(&name);
         }
     }
     wakes.wake();

@@ -200,6 +200,8 @@ impl Lane {
                 }
                 Verdict::Failed(Outcome::Failed(error)) => batch.failed(error),
                 Verdict::Failed(outcome) => batch.refused(outcome),
+                // Its records may have been told that it was too late while it was away.
+                Verdict::Split(_) if result.is_settled() => drop(batch),
                 Verdict::Split(error) => {
                     tracing::info!(%error, records = batch.count(), "batch is split");
                     if let Some((first, rest)) = batch.split(error) {
@@ -217,7 +219,9 @@ impl Lane {
         }
         if !buffers.is_empty() {
             let mut accumulator = self.shared.accumulator();
-            buffers.into_iter().for_each(|buffer| accumulator.recycle(buffer));
+            for buffer in buffers {
+                accumulator.recycle(buffer);
+            }
         }
         wakes.wake();
     }

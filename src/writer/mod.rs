@@ -233,7 +233,7 @@ impl Writer {
         for batch in batches {
             result = result.and(batch.wait().await);
         }
-        result
+        result.and(self.shared.check())
     }
 
     /// Accepts nothing more, from any handle, waits until everything is written or has failed, and
@@ -317,16 +317,12 @@ impl Shared {
     async fn accept(&self, record: &Record) -> Result<Delivery> {
         let size = self.size(record)?;
         loop {
-            let charge = match self.budget.try_charge(size) {
-                Some(charge) => charge,
-                None => {
-                    // Nothing to linger for: nothing more can come.
-                    self.expedite();
-                    match self.budget.charge(size).await {
-                        Ok(charge) => charge,
-                        Err(_) => return Err(self.closed()),
-                    }
-                }
+            let charge = if let Some(charge) = self.budget.try_charge(size) {
+                charge
+            } else {
+                // Nothing to linger for: nothing more can come.
+                self.expedite();
+                self.budget.charge(size).await.map_err(|_| self.closed())?
             };
             match self.enqueue(record, size) {
                 Ok(delivery) => {
@@ -423,9 +419,9 @@ impl Shared {
         }
         let interest = self.cluster.track(std::slice::from_ref(name));
         let topic = self.cluster.topic(name, deadline).await?;
-        self.interests().insert(name.clone(), interest);
         let wakes = self.accumulator().follow(&topic);
         wakes.wake();
+        self.interests().insert(name.clone(), interest);
         self.engine.notify_one();
         Ok(())
     }
@@ -437,6 +433,12 @@ impl Shared {
             let interest = self.cluster.track(std::slice::from_ref(name));
             interests.insert(name.clone(), interest);
         }
+    }
+
+    /// Ends what [`want`](Self::want) began.
+    fn forget(&self, name: &Arc<str>) {
+        let interest = self.interests().remove(name);
+        drop(interest);
     }
 
     /// The topics that are in use, or asked for.
@@ -453,6 +455,14 @@ impl Shared {
         if !self.config.linger.is_zero() {
             let (_, wakes) = self.accumulator().flush();
             wakes.wake();
+        }
+    }
+
+    /// Fails if the background work has ended by itself.
+    fn check(&self) -> Result<()> {
+        match self.accumulator().check_open() {
+            Err(error) if error.kind() == ErrorKind::Internal => Err(error),
+            _ => Ok(()),
         }
     }
 

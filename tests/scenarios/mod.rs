@@ -19,7 +19,8 @@ macro_rules! scenarios {
             codecs: every_codec, keys_and_nulls, headers, sizes, timestamps, old_formats;
             conn: topics, looking_creates_nothing, batch_by_batch, message_by_message,
                 short_timeouts, waiting_fetch, offsets, acks, wrong_broker;
-            order: per_partition, idle_partitions, ticks, idle_broker, fetched_once;
+            order: per_partition, idle_partitions, ticks, idle_broker, idle_readers,
+                fetched_once;
             positions: earliest_and_latest, offset, timestamp, seek, position_and_lag,
                 log_append_time, out_of_range, chosen_partitions;
             streams: take_until, forward, ready_chunks, for_each_concurrent, batches,

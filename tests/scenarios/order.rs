@@ -9,8 +9,8 @@ use kafkio::{Compression, Record};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::{
-    Need, Outcome, PATIENCE, TestCluster, connect, create, number, read, read_numbers, topic,
-    unique, write,
+    Need, Outcome, PATIENCE, TestCluster, connect, create, expect_nothing, number, numbered, read,
+    read_numbers, topic, unique, write,
 };
 
 pub async fn per_partition(cluster: &impl TestCluster) -> Outcome {
@@ -96,6 +96,29 @@ pub async fn idle_broker(cluster: &impl TestCluster) -> Outcome {
     assert!(numbers.into_iter().eq(0..20_000));
     let took = start.elapsed();
     assert!(took < Duration::from_secs(5), "20 000 messages took {took:?}");
+    Ok(())
+}
+
+/// Readers of one client do not wait for each other's long polls.
+pub async fn idle_readers(cluster: &impl TestCluster) -> Outcome {
+    let client = connect(cluster).await;
+    let (busy, idle) = (topic(cluster, "busy", 1).await, topic(cluster, "quiet", 9).await);
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        others.push(client.reader().topic(&*idle).build().await.unwrap());
+    }
+    sleep(Duration::from_millis(300)).await;
+    let mut reader = client.reader().topic(&*busy).build().await.unwrap();
+    let start = Instant::now();
+    for n in 0..20 {
+        write(&client, &busy, numbered(n..n + 1)).await;
+        assert_eq!(read_numbers(&mut reader, 1).await, [n]);
+    }
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(5), "20 messages took {took:?}");
+    for other in &mut others {
+        expect_nothing(other, Duration::from_millis(1)).await;
+    }
     Ok(())
 }
 

@@ -150,7 +150,14 @@ pub async fn many_writers(cluster: &impl TestCluster) -> Outcome {
 pub async fn sink(cluster: &impl TestCluster) -> Outcome {
     let client = connect(cluster).await;
     let topic = topic(cluster, "sink", 1).await;
-    let mut writer = client.writer().topic(&*topic).batch_bytes(16 << 10).buffer_bytes(64 << 10).build().await.unwrap();
+    let mut writer = client
+        .writer()
+        .topic(&*topic)
+        .batch_bytes(16 << 10)
+        .buffer_bytes(64 << 10)
+        .build()
+        .await
+        .unwrap();
     // More than the budget: the sink waits for room.
     let record = |n: usize| Record::new(format!("{n:0>1000}"));
     let mut records = futures::stream::iter((0..500).map(|n| Ok(record(n))));

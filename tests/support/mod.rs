@@ -117,7 +117,8 @@ pub async fn create(cluster: &impl TestCluster, topic: NewTopic) {
     let client = connect(cluster).await;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let created = client.create_topics([topic.clone()]).await.and_then(|all| all.into_only());
+        let created =
+            client.create_topics([topic.clone()]).await.and_then(kafkio::admin::Results::into_only);
         match created {
             Ok(_) => return,
             Err(error)

@@ -92,14 +92,10 @@ impl Race {
     pub fn values(&self) -> Vec<Bytes> {
         let mut state = 0x2545_f491_4f6c_dd1d_u64;
         let mut byte = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             state.to_be_bytes()[0]
         };
-        (0..1024)
-            .map(|_| (0..self.size).map(|_| byte()).collect())
-            .collect()
+        (0..1024).map(|_| (0..self.size).map(|_| byte()).collect()).collect()
     }
 
     /// Measures `send`, which writes that many records and awaits all of their deliveries.
@@ -141,10 +137,7 @@ impl Race {
             send(value).await?;
             samples.push(began.elapsed());
         }
-        Ok(Outcome {
-            samples,
-            ..clock.stop(self.size)
-        })
+        Ok(Outcome { samples, ..clock.stop(self.size) })
     }
 
     /// Measures the way from `send` to [`Trip::seen`]: warm-up records until the consumer sees
@@ -183,10 +176,7 @@ impl Race {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let outcome = clock.stop(self.size);
-        Ok(Outcome {
-            samples: trip.take(),
-            ..outcome
-        })
+        Ok(Outcome { samples: trip.take(), ..outcome })
     }
 
     /// Prints the line of JSON, and ends the program without waiting for the client.
@@ -194,10 +184,7 @@ impl Race {
         outcome.samples.sort_unstable();
         let percentile = |p: usize| {
             let at = outcome.samples.len().saturating_sub(1) * p / 100;
-            let micros = outcome
-                .samples
-                .get(at)
-                .map(|sample| sample.as_secs_f64() * 1e6);
+            let micros = outcome.samples.get(at).map(|sample| sample.as_secs_f64() * 1e6);
             micros.map_or_else(|| "null".to_owned(), |micros| format!("{micros:.1}"))
         };
         let op = match self.op {
@@ -231,20 +218,12 @@ struct Clock {
 
 impl Clock {
     fn start() -> Self {
-        Self {
-            wall: Instant::now(),
-            cpu: cpu(),
-        }
+        Self { wall: Instant::now(), cpu: cpu() }
     }
 
     fn stop(self, size: usize) -> Outcome {
         let (wall, cpu) = (self.wall.elapsed(), cpu() - self.cpu);
-        Outcome {
-            wall,
-            cpu,
-            size,
-            samples: Vec::new(),
-        }
+        Outcome { wall, cpu, size, samples: Vec::new() }
     }
 }
 
@@ -275,14 +254,8 @@ pub struct Trip {
 impl Default for Trip {
     fn default() -> Self {
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let name = u64::try_from(now.as_nanos())
-            .unwrap_or_default()
-            .to_be_bytes();
-        Self {
-            name,
-            start: Instant::now(),
-            seen: Mutex::default(),
-        }
+        let name = u64::try_from(now.as_nanos()).unwrap_or_default().to_be_bytes();
+        Self { name, start: Instant::now(), seen: Mutex::default() }
     }
 }
 
@@ -307,11 +280,7 @@ impl Trip {
     }
 
     fn value(&self, size: usize, timed: bool) -> Bytes {
-        let nanos = if timed {
-            self.start.elapsed().as_nanos()
-        } else {
-            0
-        };
+        let nanos = if timed { self.start.elapsed().as_nanos() } else { 0 };
         let mut value = self.name.to_vec();
         value.extend(u64::try_from(nanos).unwrap_or_default().to_be_bytes());
         value.resize(size.max(16), 0);

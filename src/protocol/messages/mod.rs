@@ -7,6 +7,7 @@ macro_rules! messages {
         $(pub mod $module;)*
 
         /// The first flexible version of the call, if this crate knows the call.
+        #[cfg(feature = "testing")]
         pub(crate) fn flexible_from(key: super::ApiKey) -> Option<i16> {
             $(if key == <$module::$request as super::Request>::KEY {
                 return Some(<$module::$request as super::Request>::FLEXIBLE);

@@ -242,7 +242,8 @@ mod java {
     use super::*;
 
     fn text() -> String {
-        (0..8).map(|i| format!("the quick brown fox jumps over the lazy dog, {i}\n")).collect()
+        let line = |i| format!("the quick brown fox jumps over the lazy dog, {i}\n");
+        (0..8).map(line).collect()
     }
 
     #[track_caller]

@@ -84,7 +84,7 @@ async fn what_answers_instead_of_a_broker() {
 
     for (bytes, tls) in [(&b"\x15\x03\x03\0\x02\x02\x46"[..], true), (b"HTTP/1.1 400 Bad", false)] {
         let (pipes, [mut other]) = pipes();
-        let (error, _) = tokio::join!(open(&pipes), async {
+        let (error, ()) = tokio::join!(open(&pipes), async {
             other.raw(bytes).await;
             drop(other);
         });

@@ -14,10 +14,10 @@ use super::START;
 use super::dist::{jars, write};
 use super::process::{Java, Process, kill_leftovers};
 
-/// From this version on Kafka needs no ZooKeeper.
+/// From this version on Kafka needs no `ZooKeeper`.
 const KRAFT: (u16, u16) = (3, 3);
 
-/// How long a ZooKeeper believes in a broker that was killed.
+/// How long a `ZooKeeper` believes in a broker that was killed.
 const ZOOKEEPER_SESSION: Duration = Duration::from_secs(3);
 
 /// A running cluster. Dropping it ends its processes; its folder stays for the one who looks.

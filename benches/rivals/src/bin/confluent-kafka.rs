@@ -34,34 +34,19 @@ async fn main() -> Result<()> {
 
 fn properties<const N: usize>(race: &Race, more: [(&str, &str); N]) -> HashMap<String, String> {
     let servers = [("bootstrap.servers", race.bootstrap.as_str())];
-    servers
-        .into_iter()
-        .chain(more)
-        .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .collect()
+    servers.into_iter().chain(more).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
 }
 
 fn producer(race: &Race, linger: &str) -> Result<Sender> {
-    let more = [
-        ("acks", "all"),
-        ("enable.idempotence", "true"),
-        ("batch.size", "1048576"),
-    ];
+    let more = [("acks", "all"), ("enable.idempotence", "true"), ("batch.size", "1048576")];
     let mut properties = properties(race, more);
     properties.insert("linger.ms".to_owned(), linger.to_owned());
     let bytes = ByteArraySerializer::default;
-    Ok(KafkaProducer::new(
-        ProducerConfig::new(&properties)?,
-        bytes(),
-        bytes(),
-    )?)
+    Ok(KafkaProducer::new(ProducerConfig::new(&properties)?, bytes(), bytes())?)
 }
 
 async fn consumer(race: &Race, reset: &str) -> Result<Receiver> {
-    let more = [
-        ("enable.auto.commit", "false"),
-        ("group.protocol", "consumer"),
-    ];
+    let more = [("enable.auto.commit", "false"), ("group.protocol", "consumer")];
     let mut properties = properties(race, more);
     properties.insert("auto.offset.reset".to_owned(), reset.to_owned());
     let bytes = BytesDeserializer::new;
@@ -71,9 +56,7 @@ async fn consumer(race: &Race, reset: &str) -> Result<Receiver> {
 }
 
 fn partitions(race: &Race) -> Vec<TopicPartition> {
-    (0..PARTITIONS)
-        .map(|partition| TopicPartition::new(race.topic.clone(), partition))
-        .collect()
+    (0..PARTITIONS).map(|partition| TopicPartition::new(race.topic.clone(), partition)).collect()
 }
 
 struct Delivered(Arc<AtomicUsize>);
@@ -89,8 +72,7 @@ impl Callback for Delivered {
 async fn produce(race: &Race) -> Result<Outcome> {
     let producer = producer(race, "5")?;
     let values = race.values();
-    race.produce(|count| send(race, &producer, &values, count))
-        .await
+    race.produce(|count| send(race, &producer, &values, count)).await
 }
 
 /// Waits for room in the producer's buffer; the callback is the delivery.
@@ -98,9 +80,7 @@ async fn send(race: &Race, producer: &Sender, values: &[Bytes], count: usize) ->
     let delivered = Arc::new(AtomicUsize::new(0));
     for value in values.iter().cycle().take(count) {
         let record = ProducerRecord::new(race.topic.clone(), Some(&value[..]));
-        producer
-            .send(record, Some(Box::new(Delivered(delivered.clone()))))
-            .await?;
+        producer.send(record, Some(Box::new(Delivered(delivered.clone())))).await?;
     }
     producer.flush().await?;
     match delivered.load(Ordering::Relaxed) {

@@ -28,20 +28,11 @@ async fn connect(race: &Race) -> Result<Kafka> {
 }
 
 async fn producer(kafka: &Kafka, linger: Duration) -> Result<Producer> {
-    Ok(kafka
-        .producer()
-        .linger(linger)
-        .batch_size(1 << 20)
-        .build()
-        .await?)
+    Ok(kafka.producer().linger(linger).batch_size(1 << 20).build().await?)
 }
 
 async fn consumer(race: &Race, kafka: &Kafka, reset: AutoOffsetReset) -> Result<Consumer> {
-    let consumer = kafka
-        .consumer_without_group()
-        .auto_offset_reset(reset)
-        .build()
-        .await?;
+    let consumer = kafka.consumer_without_group().auto_offset_reset(reset).build().await?;
     consumer.fetch_metadata(Some(&race.topic)).await?;
     Ok(consumer)
 }
@@ -49,8 +40,7 @@ async fn consumer(race: &Race, kafka: &Kafka, reset: AutoOffsetReset) -> Result<
 async fn produce(race: &Race, kafka: &Kafka) -> Result<Outcome> {
     let producer = producer(kafka, Duration::from_millis(5)).await?;
     let values = race.values();
-    race.produce(|count| send(race, &producer, &values, count))
-        .await
+    race.produce(|count| send(race, &producer, &values, count)).await
 }
 
 async fn send(race: &Race, producer: &Producer, values: &[Bytes], count: usize) -> Result<()> {
@@ -61,11 +51,7 @@ async fn send(race: &Race, producer: &Producer, values: &[Bytes], count: usize) 
                 delivered(oldest).await?;
             }
         }
-        open.push_back(
-            producer
-                .enqueue(Record::new(&race.topic, value.clone()))
-                .await?,
-        );
+        open.push_back(producer.enqueue(Record::new(&race.topic, value.clone())).await?);
     }
     for handle in open {
         delivered(handle).await?;
@@ -74,19 +60,13 @@ async fn send(race: &Race, producer: &Producer, values: &[Bytes], count: usize) 
 }
 
 async fn delivered(handle: DeliveryHandle) -> Result<()> {
-    if handle.await?.is_persisted() {
-        Ok(())
-    } else {
-        Err("not persisted".into())
-    }
+    if handle.await?.is_persisted() { Ok(()) } else { Err("not persisted".into()) }
 }
 
 async fn consume(race: &Race, kafka: &Kafka) -> Result<Outcome> {
     let consumer = consumer(race, kafka, AutoOffsetReset::Earliest).await?;
     let read = async {
-        consumer
-            .assign(&race.topic, (0..PARTITIONS).collect())
-            .await?;
+        consumer.assign(&race.topic, (0..PARTITIONS).collect()).await?;
         let (mut records, mut bytes) = (0, 0);
         while records < race.n {
             if race.op == Op::ConsumeBatch {
@@ -108,15 +88,8 @@ async fn consume(race: &Race, kafka: &Kafka) -> Result<Outcome> {
 async fn latency(race: &Race, kafka: &Kafka) -> Result<Outcome> {
     let producer = producer(kafka, Duration::ZERO).await?;
     let send = async |value| {
-        let persisted = producer
-            .send(Record::new(&race.topic, value))
-            .await?
-            .is_persisted();
-        if persisted {
-            Ok(())
-        } else {
-            Err("not persisted".into())
-        }
+        let persisted = producer.send(Record::new(&race.topic, value)).await?.is_persisted();
+        if persisted { Ok(()) } else { Err("not persisted".into()) }
     };
     race.latency(send).await
 }
@@ -126,9 +99,7 @@ async fn roundtrip(race: &Race, kafka: &Kafka) -> Result<Outcome> {
     let trip = Arc::new(Trip::default());
     let other = connect(race).await?;
     let consumer = consumer(race, &other, AutoOffsetReset::Latest).await?;
-    consumer
-        .assign(&race.topic, (0..PARTITIONS).collect())
-        .await?;
+    consumer.assign(&race.topic, (0..PARTITIONS).collect()).await?;
     let receiver = trip.clone();
     let receiving = tokio::spawn(async move {
         while let Ok(Some(message)) = consumer.recv().await {

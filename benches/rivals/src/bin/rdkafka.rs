@@ -23,33 +23,22 @@ async fn main() -> Result<()> {
         Op::Roundtrip => roundtrip(&race).await?,
         Op::ConsumeBatch => race.unsupported(),
     };
-    let version = format!(
-        "0.39.0 (librdkafka {})",
-        rdkafka::util::get_rdkafka_version().1
-    );
+    let version = format!("0.39.0 (librdkafka {})", rdkafka::util::get_rdkafka_version().1);
     race.report("rdkafka", &version, outcome)
 }
 
 fn producer(race: &Race, linger_ms: &str) -> Result<FutureProducer> {
     let mut config = ClientConfig::new();
-    config
-        .set("bootstrap.servers", &race.bootstrap)
-        .set("acks", "all");
-    config
-        .set("enable.idempotence", "true")
-        .set("linger.ms", linger_ms);
+    config.set("bootstrap.servers", &race.bootstrap).set("acks", "all");
+    config.set("enable.idempotence", "true").set("linger.ms", linger_ms);
     Ok(config.set("batch.size", "1048576").create()?)
 }
 
 /// A group id, without which the crate's consumers do not read; no group is joined.
 fn consumer(race: &Race) -> Result<StreamConsumer> {
     let mut config = ClientConfig::new();
-    config
-        .set("bootstrap.servers", &race.bootstrap)
-        .set("check.crcs", "true");
-    config
-        .set("group.id", "rivals")
-        .set("enable.auto.commit", "false");
+    config.set("bootstrap.servers", &race.bootstrap).set("check.crcs", "true");
+    config.set("group.id", "rivals").set("enable.auto.commit", "false");
     Ok(config.create()?)
 }
 
@@ -64,8 +53,7 @@ fn assign(race: &Race, consumer: &StreamConsumer, from: Offset) -> Result<()> {
 async fn produce(race: &Race) -> Result<Outcome> {
     let producer = producer(race, "5")?;
     let values = race.values();
-    race.produce(|count| send(race, &producer, &values, count))
-        .await
+    race.produce(|count| send(race, &producer, &values, count)).await
 }
 
 async fn send(race: &Race, producer: &FutureProducer, values: &[Bytes], n: usize) -> Result<()> {
@@ -90,10 +78,7 @@ fn start(race: &Race, producer: &FutureProducer, value: &Bytes) -> Result<Delive
 }
 
 async fn delivered(delivery: DeliveryFuture) -> Result<()> {
-    delivery
-        .await
-        .map_err(|_| KafkaError::Canceled)?
-        .map_err(|(error, _)| error)?;
+    delivery.await.map_err(|_| KafkaError::Canceled)?.map_err(|(error, _)| error)?;
     Ok(())
 }
 
@@ -116,8 +101,7 @@ async fn consume(race: &Race) -> Result<Outcome> {
 
 async fn latency(race: &Race) -> Result<Outcome> {
     let producer = producer(race, "0")?;
-    race.latency(async |value| delivered(start(race, &producer, &value)?).await)
-        .await
+    race.latency(async |value| delivered(start(race, &producer, &value)?).await).await
 }
 
 async fn roundtrip(race: &Race) -> Result<Outcome> {
