@@ -25,7 +25,7 @@ async fn main() -> Result<()> {
 
 async fn writer(race: &Race, client: &Client, linger: Duration) -> Result<Writer> {
     let writer = client.writer().topic(race.topic.as_str()).linger(linger);
-    Ok(writer.batch_bytes(1 << 20).buffer_bytes(128 << 20).build().await?)
+    Ok(writer.batch_bytes(1 << 20).buffer_bytes(32 << 20).build().await?)
 }
 
 async fn reader(race: &Race, client: &Client, start: Start) -> Result<Reader> {
