@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is a test")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::{FutureExt, StreamExt, TryStreamExt};
+use kafkio::protocol::messages::fetch::FetchRequest;
+use kafkio::protocol::messages::list_offsets::ListOffsetsRequest;
 use kafkio::protocol::{ApiKey, ErrorCode};
 use kafkio::testing::{FakeCluster, FakeClusterBuilder, Fault};
-use kafkio::{Client, Message, OutOfRange, Reader, Record, Start};
+use kafkio::{Client, ErrorKind, Message, OutOfRange, Reader, Record, Start, Timestamp};
 use tokio::time::{Instant, timeout};
 
 fn cluster() -> FakeClusterBuilder {
@@ -370,4 +374,157 @@ async fn a_topic_that_is_not_there_is_an_error_in_time() {
     };
     let (reader, ()) = tokio::join!(late, create);
     drop(reader.unwrap());
+}
+
+/// The old leader answers, and then its address swallows everything: what it answered must not be
+/// overtaken by what the new leader has.
+#[tokio::test(start_paused = true)]
+async fn a_new_leader_does_not_overtake_the_old_one() {
+    let cluster = cluster().brokers(2).replication_factor(2).topic("t", 1).topic("u", 1);
+    let cluster = Arc::new(cluster.start().await.unwrap());
+    let (old, new) = (cluster.brokers()[0], cluster.brokers()[1]);
+    cluster.move_leader("t", 0, old);
+    cluster.move_leader("u", 0, new);
+    let client = client(&cluster).await;
+    fill(&client, "t", 0, 0..6).await;
+    let dying = Arc::new(AtomicBool::new(false));
+    let flag = dying.clone();
+    cluster
+        .on(ApiKey::FETCH, move |call| {
+            let request = call.request::<FetchRequest>();
+            let offset = request.topics[0].partitions[0].fetch_offset;
+            if call.broker == old && offset == 2 && !flag.swap(true, Ordering::SeqCst) {
+                return Fault::Cut(1 << 20);
+            }
+            Fault::Pass
+        })
+        .keep();
+    let flag = dying.clone();
+    cluster
+        .on(ApiKey::API_VERSIONS, move |call| {
+            let is_dead = call.broker == old && flag.load(Ordering::SeqCst);
+            if is_dead { Fault::Hang } else { Fault::Pass }
+        })
+        .keep();
+    let mut reader = client.reader().topic("t").max_bytes(1).build().await.unwrap();
+    let moving = async {
+        while !dying.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        cluster.move_leader("t", 0, new);
+        // Somebody else lets the client hear of it.
+        drop(client.reader().topic("u").build().await.unwrap());
+    };
+    let began = Instant::now();
+    let (numbers, ()) = tokio::join!(take(&mut reader, 6), moving);
+    assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_whose_start_is_not_known_holds_up_no_other() {
+    let cluster = cluster().topic("t", 2).start().await.unwrap();
+    let client = client(&cluster).await;
+    fill(&client, "t", 0, 0..1).await;
+    let refuse = cluster.on(ApiKey::LIST_OFFSETS, |call| {
+        call.edit::<ListOffsetsRequest>(|response| {
+            let partitions = response.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+            for partition in partitions.filter(|partition| partition.partition_index == 1) {
+                partition.error_code = ErrorCode::OFFSET_NOT_AVAILABLE.0;
+            }
+        })
+    });
+    let mut reader = client.reader().topic("t").build().await.unwrap();
+    let began = Instant::now();
+    assert_eq!(take(&mut reader, 1).await, [0]);
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    drop(refuse);
+    fill(&client, "t", 1, 1..2).await;
+    assert_eq!(take(&mut reader, 1).await, [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_without_an_offset_is_asked_again_and_not_at_once() {
+    let cluster = cluster().topic("t", 1).start().await.unwrap();
+    let client = client(&cluster).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let _lie = cluster.on(ApiKey::LIST_OFFSETS, move |call| {
+        count.fetch_add(1, Ordering::SeqCst);
+        call.edit::<ListOffsetsRequest>(|response| {
+            for topic in &mut response.topics {
+                topic.partitions.iter_mut().for_each(|partition| partition.offset = -1);
+            }
+        })
+    });
+    let mut reader = client.reader().topic("t").start(Start::Latest).build().await.unwrap();
+    assert!(timeout(Duration::from_secs(10), reader.next()).await.is_err());
+    let asked = asked.load(Ordering::SeqCst);
+    assert!((5..30).contains(&asked), "{asked} lookups in 10 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_cannot_be_taken_is_an_error_and_no_loop() {
+    let cluster = cluster().topic("t", 1).start().await.unwrap();
+    let client = cluster.client().max_frame_size(2_000).connect().await.unwrap();
+    let writer = client.writer().topic("t").build().await.unwrap();
+    writer.send(vec![1; 5_000]).await.unwrap().await.unwrap();
+    cluster.clear_requests();
+    let mut reader = client.reader().topic("t").build().await.unwrap();
+    let error =
+        timeout(Duration::from_secs(60), reader.next()).await.unwrap().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert!(timeout(Duration::from_secs(600), reader.next()).await.is_err());
+    let fetches = cluster.requests().iter().filter(|it| it.api_key == ApiKey::FETCH).count();
+    assert!(fetches < 5, "{fetches} fetches");
+}
+
+#[tokio::test(start_paused = true)]
+async fn times_before_1970_are_no_special_offsets() {
+    let cluster = cluster().topic("t", 1).start().await.unwrap();
+    let client = client(&cluster).await;
+    fill(&client, "t", 0, 0..3).await;
+    let start = Start::Timestamp(Timestamp::from_millis(-1));
+    let mut reader = client.reader().topic("t").start(start).build().await.unwrap();
+    assert_eq!(take(&mut reader, 3).await, [0, 1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_made_anew_where_topics_have_no_ids_goes_on() {
+    let cluster = cluster().brokers(2).replication_factor(2).kafka_version("2.4.0").topic("t", 1);
+    let cluster = cluster.start().await.unwrap();
+    let client = client(&cluster).await;
+    for broker in cluster.brokers().repeat(2) {
+        cluster.move_leader("t", 0, broker);
+    }
+    fill(&client, "t", 0, 0..1).await;
+    let mut reader = client.reader().topic("t").build().await.unwrap();
+    assert_eq!(take(&mut reader, 1).await, [0]);
+    cluster.delete_topic("t");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    cluster.create_topic("t", 1);
+    cluster.append("t", 0, [Record::new("10"), Record::new("11")]);
+    assert_eq!(take(&mut reader, 1).await, [11]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_marker_is_an_error_too() {
+    let cluster = cluster().topic("t", 1).start().await.unwrap();
+    let client = client(&cluster).await;
+    let mut damaged = batch(0, 0x30, 0, &[b"m"]);
+    *damaged.last_mut().unwrap() ^= 1;
+    cluster.append_raw("t", 0, damaged.freeze());
+    let mut reader = client.reader().topic("t").build().await.unwrap();
+    let error = reader.next().await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Record);
+}
+
+#[tokio::test(start_paused = true)]
+async fn handles_that_outlive_their_reader_are_told() {
+    let cluster = cluster().topic("t", 1).start().await.unwrap();
+    let client = client(&cluster).await;
+    let reader = client.reader().topic("t").build().await.unwrap();
+    let handle = reader.handle();
+    drop(reader);
+    assert_eq!(handle.seek("t", 0, Start::Earliest).unwrap_err().kind(), ErrorKind::Closed);
 }

@@ -73,7 +73,9 @@ impl ClusterConfig {
             if value.is_zero() {
                 return Err(Error::config(format!("{name}: must be longer than zero")));
             }
+            check_duration(name, value)?;
         }
+        check_duration("retry_backoff", self.backoff.max)?;
         if self.backoff.max < self.backoff.min {
             return Err(Error::config("retry_backoff: max is shorter than min"));
         }
@@ -108,6 +110,18 @@ impl Source {
                 Ok(cluster)
             }
         }
+    }
+}
+
+/// Refuses times that the protocol cannot say, and that the clock cannot be added to.
+///
+/// # Errors
+///
+/// The time is longer than 2^31 - 1 milliseconds.
+pub(crate) fn check_duration(name: &str, time: Duration) -> Result<()> {
+    match i32::try_from(time.as_millis()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::config(format!("{name}: must be shorter than 24 days"))),
     }
 }
 
@@ -161,6 +175,7 @@ mod tests {
             config.check().unwrap_err().to_string()
         };
         assert!(with(|c| c.request_timeout = Duration::ZERO).starts_with("request_timeout"));
+        assert!(with(|c| c.api_timeout = Duration::MAX).starts_with("api_timeout"));
         assert!(with(|c| c.max_frame_size = 1).starts_with("max_frame_size"));
         assert!(with(|c| c.backoff.max = Duration::ZERO).starts_with("retry_backoff"));
         assert!(with(|c| c.bootstrap.clear()).starts_with("bootstrap"));

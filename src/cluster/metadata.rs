@@ -67,6 +67,8 @@ pub struct PartitionMetadata {
     pub offline: Vec<i32>,
     /// What the broker said of this partition.
     pub error: ErrorCode,
+    /// How many answers in turn have named a leader of an older epoch.
+    pub(crate) contradicted: u8,
 }
 
 impl Metadata {
@@ -164,9 +166,13 @@ impl PartitionMetadata {
             isr: partition.isr_nodes,
             offline: partition.offline_replicas,
             error: ErrorCode(partition.error_code),
+            contradicted: 0,
         }
     }
 }
+
+/// One broker's view may be stale; when this many in turn say the same, it is ours that is wrong.
+const ENOUGH_CONTRADICTIONS: u8 = 5;
 
 /// One broker's view may be stale: an error of the topic keeps the leaders known so far, and a
 /// leader of an older epoch does not replace one of a newer.
@@ -175,10 +181,16 @@ fn merge_topic(known: &TopicMetadata, new: MetadataResponseTopic, name: Arc<str>
     if merged.error != ErrorCode::NONE && merged.partitions.is_empty() {
         merged.id = known.id;
         merged.partitions.clone_from(&known.partitions);
+        if merged.error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION {
+            // Epochs begin anew if the topic does, and before Kafka 2.8 no id tells that.
+            merged.partitions.iter_mut().for_each(|partition| partition.leader_epoch = -1);
+        }
     } else if merged.id == known.id {
         for (partition, old) in merged.partitions.iter_mut().zip(&known.partitions) {
-            if partition.leader_epoch >= 0 && partition.leader_epoch < old.leader_epoch {
+            let is_older = partition.leader_epoch >= 0 && partition.leader_epoch < old.leader_epoch;
+            if is_older && old.contradicted < ENOUGH_CONTRADICTIONS {
                 *partition = old.clone();
+                partition.contradicted += 1;
             }
         }
     }
@@ -221,10 +233,22 @@ mod tests {
     }
 
     #[test]
+    fn a_topic_made_anew_without_ids_is_believed_in_the_end() {
+        let mut known = Metadata::default().merged(answer(0, 5, 1, 0));
+        let gone = known.merged(answer(3, 0, 0, 0));
+        assert_eq!(gone.merged(answer(0, 0, 2, 0)).leader("t", 0), Some((2, 0)), "seen to be gone");
+        for _ in 0..ENOUGH_CONTRADICTIONS {
+            known = known.merged(answer(0, 0, 2, 0));
+            assert_eq!(known.leader("t", 0), Some((1, 5)));
+        }
+        assert_eq!(known.merged(answer(0, 0, 2, 0)).leader("t", 0), Some((2, 0)), "insisted on");
+    }
+
+    #[test]
     fn an_error_of_the_topic_keeps_its_leaders() {
         let known = Metadata::default().merged(answer(0, 5, 1, 7));
         let glitch = known.merged(answer(3, 0, 0, 0));
-        assert_eq!(glitch.leader("t", 0), Some((1, 5)));
+        assert_eq!(glitch.leader("t", 0), Some((1, -1)));
         assert_eq!(glitch.topics["t"].error, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
 

@@ -16,11 +16,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub(crate) use config::{ClusterConfig, Source};
+pub(crate) use config::{ClusterConfig, Source, check_duration};
 pub(crate) use metadata::Metadata;
 pub use metadata::{Broker, PartitionMetadata, TopicMetadata};
 pub use offsets::FoundOffset;
-pub(crate) use offsets::{EARLIEST, LATEST, MAX_TIMESTAMP, list_offsets};
+pub(crate) use offsets::{EARLIEST, LATEST, MAX_TIMESTAMP, list_offsets, list_offsets_at};
 pub(crate) use retry::{Attempts, Backoff};
 
 use crate::error::{Error, ErrorKind, Result};

@@ -62,8 +62,12 @@ pub(crate) async fn list_offsets(
             }
         }
         let asked = by_leader.into_iter().map(async |((leader, _), indexes)| {
-            let part = indexes.iter().filter_map(|index| questions.get(*index)).collect::<Vec<_>>();
-            let work = ask(cluster, leader, &part, isolation);
+            let part = indexes
+                .iter()
+                .filter_map(|index| questions.get(*index))
+                .cloned()
+                .collect::<Vec<_>>();
+            let work = list_offsets_at(cluster, leader, &part, isolation);
             let what = || format!("list offsets at broker {leader}");
             (indexes, attempts.run(what, work).await)
         });
@@ -122,11 +126,15 @@ fn unknown(at: &TopicPartition, metadata: &super::Metadata) -> Error {
     Error::broker(code, format!("list offsets of {at}"))
 }
 
-/// Asks one leader for all of its partitions.
-async fn ask(
+/// Asks one leader once for partitions of its own, each of them at most once.
+///
+/// # Errors
+///
+/// There is no answer; what the leader says of a partition is in the map.
+pub(crate) async fn list_offsets_at(
     cluster: &Cluster,
     leader: i32,
-    questions: &[&(TopicPartition, i64)],
+    questions: &[(TopicPartition, i64)],
     isolation: IsolationLevel,
 ) -> Result<HashMap<TopicPartition, Result<FoundOffset>>> {
     let metadata = cluster.metadata();

@@ -66,16 +66,17 @@ impl Stream for Batches {
             current.partition.advance(current.next_offset);
             return Poll::Ready(Some(Ok(current.batch)));
         }
-        if reader.shared.is_closed() {
-            return Poll::Ready(None);
-        }
-        match ready!(reader.poll_batch(cx)) {
-            Some(Ok(Taken { batch, partition, .. })) => {
-                partition.advance(batch.next_offset());
-                Poll::Ready(Some(Ok(batch)))
+        loop {
+            match ready!(reader.poll_batch(cx)) {
+                Some(Ok(Taken { batch, partition, epoch, .. })) => {
+                    // It may have been sought elsewhere while the batch was decompressed.
+                    if partition.advance_in(epoch, batch.next_offset()) {
+                        return Poll::Ready(Some(Ok(batch)));
+                    }
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
             }
-            Some(Err(error)) => Poll::Ready(Some(Err(error))),
-            None => Poll::Ready(None),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use super::budget::Budget;
+use super::budget::{Budget, Charge};
 use super::fetch::{self, Fetch, Fetched, Found, LAST_BY_NAME, Outcome};
 use super::partition::Partition;
 use super::{Config, Delivery, Event};
@@ -61,7 +61,7 @@ pub(super) struct Context {
     pub(super) engine: Arc<tokio::sync::Notify>,
 }
 
-/// Runs until the reader is closed or dropped.
+/// Runs until the reader is dropped.
 pub(super) async fn run(context: Context, lane: Arc<Lane>) {
     let mut failures = 0;
     let mut turn = 0;
@@ -70,42 +70,50 @@ pub(super) async fn run(context: Context, lane: Arc<Lane>) {
     // The request that is under way while the data of the one before is delivered.
     let mut under_way = None;
     loop {
-        let sent = match under_way.take() {
-            Some(sent) => sent,
-            None => match send(&context, &lane, &mut connection, &mut turn).await {
-                Ok(Some(sent)) => sent,
-                Ok(None) => {
-                    idle(&lane).await;
-                    continue;
-                }
-                Err(error) => {
-                    failures += 1;
-                    lost(&context, &lane, &error, failures).await;
-                    continue;
-                }
-            },
+        let next = match under_way.take() {
+            Some(sent) => Ok(Next::Sent(sent)),
+            None => send(&context, &lane, &mut connection, &mut turn).await,
         };
-        let response = match sent.answer.await {
+        let (asked, response) = match next {
+            Ok(Next::Sent(sent)) => (sent.asked, sent.answer.await.map_err(Error::from)),
+            Ok(Next::Idle(until)) => {
+                idle(&lane, until).await;
+                continue;
+            }
+            Err(error) => (Vec::new(), Err(error)),
+        };
+        let response = match response {
             Ok(response) => response,
             Err(error) => {
                 failures += 1;
-                lost(&context, &lane, &error.into(), failures).await;
+                lost(&context, &lane, &asked, error, failures).await;
                 continue;
             }
         };
         failures = 0;
-        let backoff = context.cluster.config().backoff;
-        let outcome = fetch::apply(response, &sent.asked, &context.config, backoff, Instant::now());
-        // The data stays charged as a whole until its batches carry the charge on.
-        let held = lane.budget.charge(size(&outcome));
-        if let Ok(next) = send(&context, &lane, &mut connection, &mut turn).await {
-            under_way = next;
+        let (broker, backoff) = (lane.broker, context.cluster.config().backoff);
+        let outcome =
+            fetch::apply(response, &asked, broker, &context.config, backoff, Instant::now());
+        // Events take memory too, however little they hold.
+        let events: usize = outcome.fetched.iter().map(|fetched| fetched.batches.len()).sum();
+        let charge = lane.budget.charge(outcome.bytes + events * size_of::<Event>());
+        // Not if it has to be dialled first: what is here must not wait for that.
+        if connection.as_ref().is_some_and(|connection| !connection.is_closed()) {
+            if let Ok(Next::Sent(sent)) = send(&context, &lane, &mut connection, &mut turn).await {
+                under_way = Some(sent);
+            }
         }
-        if !deliver(&context, &lane, outcome) {
+        if !deliver(&context, &lane, outcome, &charge) {
             return;
         }
-        drop(held);
     }
+}
+
+/// What a loop does next.
+enum Next {
+    Sent(Sent),
+    /// Nothing, until it is woken or the time comes.
+    Idle(Option<Instant>),
 }
 
 /// A fetch that is under way.
@@ -120,18 +128,22 @@ async fn send(
     lane: &Lane,
     connection: &mut Option<Connection>,
     turn: &mut usize,
-) -> Result<Option<Sent>> {
+) -> Result<Next> {
     let config = &context.config;
     let (partitions, share) = lane.now();
-    // Half of the share, so that one answer can be fetched while another is being read.
-    let max_bytes = config.max_bytes.min(share / 2).max(1);
+    // Half of the share, so that one answer can be fetched while another is being read; and an
+    // answer has more in it than records.
+    let max_frame = context.cluster.config().max_frame_size;
+    let max_bytes = config.max_bytes.min(share / 2).min(max_frame / 2).max(1);
     if lane.budget.held() + max_bytes > share {
-        return Ok(None);
+        return Ok(Next::Idle(None));
     }
     *turn = turn.wrapping_add(1);
     let max_bytes = i32::try_from(max_bytes).unwrap_or(i32::MAX);
-    let Some(fetch) = Fetch::build(&partitions, *turn, max_bytes, config, Instant::now()) else {
-        return Ok(None);
+    let now = Instant::now();
+    let fetch = match Fetch::build(&partitions, lane.broker, *turn, max_bytes, config, now) {
+        Ok(fetch) => fetch,
+        Err(retry) => return Ok(Next::Idle(retry)),
     };
     let connection = match connection.take().filter(|connection| !connection.is_closed()) {
         Some(open) => connection.insert(open),
@@ -144,7 +156,7 @@ async fn send(
     let request = for_version(fetch.request, version);
     let timeout = config.max_wait + context.cluster.config().request_timeout;
     let answer = connection.start_at(version, &request, timeout).await?;
-    Ok(Some(Sent { answer, asked: fetch.asked }))
+    Ok(Next::Sent(Sent { answer, asked: fetch.asked }))
 }
 
 /// Drops what a version cannot say and does not need.
@@ -160,22 +172,26 @@ fn for_version(mut request: FetchRequest, version: i16) -> FetchRequest {
 }
 
 /// Waits until something may be wanted: bytes given back, a partition, or the end of a backoff.
-async fn idle(lane: &Lane) {
-    let (partitions, _) = lane.now();
-    let now = Instant::now();
-    let retries = partitions.iter().filter_map(|p| p.cursor().retry_at());
-    let retry = retries.filter(|at| *at > now).min();
+async fn idle(lane: &Lane, until: Option<Instant>) {
     let wake = lane.budget.wake.notified();
-    match retry {
+    match until {
         Some(at) => drop(timeout_at(at, wake).await),
         None => wake.await,
     }
 }
 
-/// The broker cannot be reached: its partitions may have moved.
-async fn lost(context: &Context, lane: &Lane, error: &Error, failures: u32) {
+/// The broker cannot be reached, and its partitions may have moved; or it sends what cannot be
+/// read, and would send that again.
+async fn lost(context: &Context, lane: &Lane, asked: &[fetch::Asked], error: Error, failures: u32) {
     tracing::debug!(broker = lane.broker, %error, failures, "fetch failed");
     context.cluster.refresh();
+    if !error.is_retriable() {
+        for asked in asked {
+            asked.partition.halt(asked.epoch);
+        }
+        let text = format!("fetch from broker {}", lane.broker);
+        let _ = context.events.send(Event::Error(error.context(text)));
+    }
     let mut wait = context.cluster.config().backoff.after(failures);
     if lane.now().0.is_empty() {
         wait = wait.max(Duration::from_secs(1));
@@ -183,13 +199,8 @@ async fn lost(context: &Context, lane: &Lane, error: &Error, failures: u32) {
     tokio::time::sleep(wait).await;
 }
 
-fn size(outcome: &Outcome) -> usize {
-    let batches = outcome.fetched.iter().flat_map(|fetched| &fetched.batches);
-    batches.map(|found| if let Found::Batch(batch) = found { batch.size() } else { 0 }).sum()
-}
-
 /// Checks the batches and hands them to the reader. `false` when there is no reader any more.
-fn deliver(context: &Context, lane: &Lane, outcome: Outcome) -> bool {
+fn deliver(context: &Context, lane: &Lane, outcome: Outcome, charge: &Arc<Charge>) -> bool {
     for (partition, leader, epoch) in &outcome.hints {
         let at = &partition.at;
         context.cluster.leader_hint(&at.topic, at.partition, *leader, *epoch);
@@ -200,35 +211,39 @@ fn deliver(context: &Context, lane: &Lane, outcome: Outcome) -> bool {
     if outcome.unresolved {
         context.engine.notify_one();
     }
-    for fetched in outcome.fetched {
-        let Fetched { partition, epoch, from, batches } = fetched;
+    let send = |partition: &Arc<Partition>, epoch, from, delivery| {
+        let (partition, charge) = (partition.clone(), charge.clone());
+        context.events.send(Event::Data { partition, epoch, from, delivery, charge }).is_ok()
+    };
+    for Fetched { partition, epoch, from, batches } in outcome.fetched {
         for found in batches {
-            let (delivery, bytes) = match found {
-                Found::Skip(next) => (Delivery::Skip(next), 0),
-                Found::Batch(batch) => {
-                    let bytes = batch.size();
-                    match verify(&partition, &batch) {
-                        Ok(()) => (Delivery::Batch(batch), bytes),
-                        Err(error) => {
-                            partition.halt(epoch);
-                            (Delivery::Error(error), 0)
-                        }
-                    }
-                }
+            let delivery = match found {
+                Found::Skip(next) => Delivery::Skip(next),
+                Found::Batch(batch) => match verify(&partition, &batch) {
+                    Ok(()) => Delivery::Batch(batch),
+                    Err(error) => Delivery::Error(error),
+                },
             };
-            let failed = matches!(delivery, Delivery::Error(_));
-            let charge = lane.budget.charge(bytes);
-            let partition = partition.clone();
-            let event = Event::Data { partition, epoch, from, delivery, charge };
-            if context.events.send(event).is_err() {
+            let is_damaged = matches!(delivery, Delivery::Error(_));
+            if is_damaged {
+                partition.halt(epoch);
+            }
+            if !send(&partition, epoch, from, delivery) {
                 return false;
             }
-            if failed {
+            if is_damaged {
                 break;
             }
         }
+        let mut cursor = partition.cursor();
+        cursor.delivering = None;
+        if cursor.leader != Some(lane.broker) {
+            // Its new leader has been waiting for this.
+            context.engine.notify_one();
+        }
     }
-    outcome.errors.into_iter().all(|error| context.events.send(Event::Error(error)).is_ok())
+    let mut errors = outcome.errors.into_iter();
+    errors.all(|(partition, epoch, error)| send(&partition, epoch, 0, Delivery::Error(error)))
 }
 
 fn verify(partition: &Partition, batch: &RawBatch) -> Result<()> {

@@ -30,9 +30,10 @@ impl Budget {
         self.held.load(Ordering::Acquire)
     }
 
-    pub(super) fn charge(self: &Arc<Self>, bytes: usize) -> Charge {
+    /// Charges an answer as a whole: each of its batches keeps the frame that it came in.
+    pub(super) fn charge(self: &Arc<Self>, bytes: usize) -> Arc<Charge> {
         self.held.fetch_add(bytes, Ordering::AcqRel);
-        Charge { budget: self.clone(), bytes }
+        Arc::new(Charge { budget: self.clone(), bytes })
     }
 }
 

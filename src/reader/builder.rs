@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::partition::Partition;
 use super::{Reader, Shared};
-use crate::cluster::Source;
+use crate::cluster::{Source, check_duration};
 use crate::error::{Error, Result};
 use crate::types::{IsolationLevel, Start, TopicPartition};
 
@@ -212,9 +212,15 @@ impl ReaderBuilder {
                 }
             }
         }
-        for at in self.chosen.iter().chain(self.starts.keys()) {
+        for (setting, at) in (self.chosen.iter().map(|at| ("partitions", at)))
+            .chain(self.starts.keys().map(|at| ("start_at", at)))
+        {
             if !partitions.contains_key(at) {
-                return Err(Error::config(format!("partitions: {at} does not exist")));
+                let why = match cluster.metadata().leader(&at.topic, at.partition) {
+                    Some(_) => "is not among what is read",
+                    None => "does not exist",
+                };
+                return Err(Error::config(format!("{setting}: {at} {why}")));
             }
         }
         let (sender, events) = mpsc::unbounded_channel();
@@ -255,6 +261,9 @@ impl ReaderBuilder {
         if config.buffer_bytes < 1 << 16 {
             return Err(Error::config("buffer_bytes: must be at least 64 KiB"));
         }
+        for (name, time) in [("max_wait", config.max_wait), ("topic_timeout", self.topic_timeout)] {
+            check_duration(name, time)?;
+        }
         let starts = self.starts.values().chain([&self.start]);
         if starts.into_iter().any(|start| matches!(start, Start::Offset(..0))) {
             return Err(Error::config("start: an offset is not negative"));
@@ -276,6 +285,7 @@ mod tests {
         assert!(wrong(builder().partitions("t", [-1])).starts_with("partitions"));
         assert!(wrong(builder().topic("t").buffer_bytes(1)).starts_with("buffer_bytes"));
         assert!(wrong(builder().topic("t").max_bytes(0)).starts_with("max_bytes"));
+        assert!(wrong(builder().topic("t").max_wait(Duration::MAX)).starts_with("max_wait"));
         assert!(wrong(builder().topic("t").start(Start::Offset(-5))).starts_with("start"));
         assert!(builder().topic("t").check().is_ok());
     }

@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep_until};
 
 use super::broker::{self, Context, Lane};
 use super::partition::{Partition, State};
 use super::{Event, Shared};
-use crate::cluster::{EARLIEST, LATEST, Metadata, list_offsets};
+use crate::cluster::{EARLIEST, FoundOffset, LATEST, Metadata, list_offsets_at};
 use crate::error::{Error, ErrorKind};
 use crate::protocol::ErrorCode;
 use crate::task::{self, Task};
@@ -44,10 +46,11 @@ impl Engine {
         loop {
             let metadata = watch.borrow_and_update().clone();
             self.follow(&metadata);
-            self.look_up();
+            let retry = self.look_up(Instant::now());
             tokio::select! {
                 changed = watch.changed() => if changed.is_err() { return },
                 () = engine.notified() => {}
+                () = sleep_or_never(retry) => {}
                 Some(()) = self.lookups.next() => self.wake_loops(),
                 Some(ended) = self.loops.next() => {
                     let error = Error::new(ErrorKind::Internal, "reader: a fetch loop ended");
@@ -69,8 +72,8 @@ impl Engine {
             let Some(topic) = metadata.topics.get(&partition.at.topic) else {
                 continue;
             };
-            if topic.error == ErrorCode::NONE {
-                recreated(&partition, topic.id);
+            if topic.error == ErrorCode::NONE && recreated(&partition, topic.id) {
+                self.shared.version.fetch_add(1, Ordering::AcqRel);
             }
             let Some(known) = topic.partition(partition.at.partition) else {
                 continue;
@@ -80,6 +83,9 @@ impl Engine {
                 (cursor.leader, cursor.leader_epoch) = (known.leader, known.leader_epoch);
                 // A new leader gets its chance at once.
                 cursor.succeeded();
+                if let State::Resolving(start) = cursor.state {
+                    cursor.state = State::Unresolved(start);
+                }
             }
             drop(cursor);
             if let Some(leader) = known.leader {
@@ -103,21 +109,27 @@ impl Engine {
     }
 
     /// Starts to look up the cursors that need it, one request per leader: a leader that does not
-    /// answer delays its own partitions only.
-    fn look_up(&mut self) {
-        let mut by_leader = BTreeMap::<i32, Vec<(Arc<Partition>, u64, Start)>>::new();
+    /// answer delays its own partitions only. Returns when to look again.
+    fn look_up(&mut self, now: Instant) -> Option<Instant> {
+        let mut by_leader = BTreeMap::<i32, Vec<Lookup>>::new();
+        let mut retry: Option<Instant> = None;
         for partition in self.shared.partitions() {
             let mut cursor = partition.cursor();
             let (Some(leader), State::Unresolved(start)) = (cursor.leader, cursor.state) else {
                 continue;
             };
+            if !cursor.is_due(now) {
+                retry = retry.into_iter().chain(cursor.retry_at()).min();
+                continue;
+            }
             cursor.state = State::Resolving(start);
-            let entry = (partition.clone(), cursor.epoch, start);
-            by_leader.entry(leader).or_default().push(entry);
+            let lookup = Lookup { partition: partition.clone(), epoch: cursor.epoch, start };
+            by_leader.entry(leader).or_default().push(lookup);
         }
-        for work in by_leader.into_values() {
-            self.lookups.push(Box::pin(resolve(self.context.clone(), work)));
+        for (leader, lookups) in by_leader {
+            self.lookups.push(Box::pin(resolve(self.context.clone(), leader, lookups)));
         }
+        retry
     }
 
     fn wake_loops(&self) {
@@ -127,54 +139,76 @@ impl Engine {
     }
 }
 
-/// Looks up the starts of partitions of one leader.
-async fn resolve(context: Context, work: Vec<(Arc<Partition>, u64, Start)>) {
-    let questions = work.iter().map(|(partition, _, start)| {
-        let timestamp = match start {
+/// One cursor to look up, for a seek that may be over when the answer comes.
+struct Lookup {
+    partition: Arc<Partition>,
+    epoch: u64,
+    start: Start,
+}
+
+/// Asks a leader once where its partitions start. What fails is tried again, each by itself.
+async fn resolve(context: Context, leader: i32, lookups: Vec<Lookup>) {
+    let questions = lookups.iter().map(|lookup| {
+        let timestamp = match lookup.start {
             Start::Latest => LATEST,
-            Start::Timestamp(timestamp) => timestamp.as_millis(),
+            // Times before 1970 are special to the protocol.
+            Start::Timestamp(timestamp) => timestamp.as_millis().max(0),
             Start::Earliest | Start::Offset(_) => EARLIEST,
         };
-        (partition.at.clone(), timestamp)
+        (lookup.partition.at.clone(), timestamp)
     });
     let (cluster, isolation) = (&context.cluster, context.config.isolation);
-    let answers = list_offsets(cluster, questions.collect(), isolation, cluster.deadline()).await;
-    let mut past_the_end = Vec::new();
-    for (partition, epoch, start) in work {
-        let answer = answers.iter().find(|(at, _)| *at == partition.at).map(|(_, answer)| answer);
-        match answer {
-            Some(Ok(found)) => match found.offset {
-                Some(offset) => partition.resolved(epoch, offset),
-                // No record is that new: begin with the next one that is written.
-                None => past_the_end.push((partition, epoch)),
-            },
-            Some(Err(error)) if error.is_retriable() => retry(&partition, epoch, start),
-            Some(Err(error)) => {
-                partition.halt(epoch);
-                let _ = context.events.send(Event::Error(error.clone()));
+    let questions: Vec<_> = questions.collect();
+    let mut answers = list_offsets_at(cluster, leader, &questions, isolation).await;
+    for Lookup { partition, epoch, start } in lookups {
+        let answer = match &mut answers {
+            Ok(answers) => answers.remove(&partition.at),
+            Err(error) => Some(Err(error.clone())),
+        };
+        let error = match (answer, start) {
+            (Some(Ok(FoundOffset { offset: Some(offset), .. })), _) => {
+                partition.resolved(epoch, offset);
+                continue;
             }
-            None => retry(&partition, epoch, start),
+            // No record is that new: begin with the next one that is written.
+            (Some(Ok(_)), Start::Timestamp(_)) => {
+                let mut cursor = partition.cursor();
+                if cursor.epoch == epoch {
+                    cursor.state = State::Unresolved(Start::Latest);
+                }
+                continue;
+            }
+            (Some(Err(error)), _) => error,
+            (None | Some(Ok(_)), _) => {
+                let text =
+                    format!("list offsets: broker {leader} did not answer for {}", partition.at);
+                Error::new(ErrorKind::Protocol, text).retriable(true)
+            }
+        };
+        if error.is_retriable() {
+            tracing::debug!(partition = %partition.at, %error, "start not found yet");
+            cluster.refresh();
+            partition.unresolved(epoch, start, Instant::now(), cluster.config().backoff);
+        } else {
+            partition.halt(epoch);
+            let _ = context.events.send(Event::Error(error));
         }
-    }
-    if !past_the_end.is_empty() {
-        let work = past_the_end.into_iter().map(|(p, epoch)| (p, epoch, Start::Latest)).collect();
-        Box::pin(resolve(context, work)).await;
     }
 }
 
-fn retry(partition: &Partition, epoch: u64, start: Start) {
-    let mut cursor = partition.cursor();
-    if cursor.epoch == epoch {
-        cursor.state = State::Unresolved(start);
+async fn sleep_or_never(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => std::future::pending().await,
     }
 }
 
 /// A topic that was deleted and created again has another id. Offsets of the old one mean nothing
 /// in it: it is read from its beginning.
-fn recreated(partition: &Partition, id: crate::wire::Uuid) {
+fn recreated(partition: &Partition, id: crate::wire::Uuid) -> bool {
     let mut cursor = partition.cursor();
     if cursor.topic_id == id || id.is_nil() {
-        return;
+        return false;
     }
     let known = !cursor.topic_id.is_nil();
     cursor.topic_id = id;
@@ -184,4 +218,5 @@ fn recreated(partition: &Partition, id: crate::wire::Uuid) {
         tracing::warn!(%topic, "topic was created anew; reading it from the beginning");
         partition.seek(Start::Earliest);
     }
+    known
 }

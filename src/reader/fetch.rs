@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::partition::{Partition, State};
@@ -34,7 +35,7 @@ pub(super) struct Fetch {
 pub(super) struct Asked {
     pub(super) partition: Arc<Partition>,
     topic_id: Uuid,
-    epoch: u64,
+    pub(super) epoch: u64,
     offset: i64,
 }
 
@@ -58,8 +59,10 @@ pub(super) enum Found {
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) fetched: Vec<Fetched>,
-    /// To be delivered: these partitions have halted.
-    pub(super) errors: Vec<Error>,
+    /// To be delivered: these partitions have halted, in that epoch.
+    pub(super) errors: Vec<(Arc<Partition>, u64, Error)>,
+    /// The bytes of all records in the answer, wanted or not.
+    pub(super) bytes: usize,
     /// New leaders that the answer named: topic, partition, broker, epoch.
     pub(super) hints: Vec<(Arc<Partition>, i32, i32)>,
     /// Whether leaders or topics are not as we thought.
@@ -70,22 +73,27 @@ pub(super) struct Outcome {
 
 impl Fetch {
     /// Asks for all partitions that want data now, beginning with another one each time (`turn`),
-    /// because a broker fills an answer in the order of the request. `None` if nothing is wanted.
+    /// because a broker fills an answer in the order of the request. If nothing is wanted, when to
+    /// look again.
     pub(super) fn build(
         partitions: &[Arc<Partition>],
+        broker: i32,
         turn: usize,
         max_bytes: i32,
         config: &Config,
         now: Instant,
-    ) -> Option<Self> {
+    ) -> Result<Self, Option<Instant>> {
         let mut asked = Vec::with_capacity(partitions.len());
         let mut topics: Vec<FetchTopic> = Vec::new();
         let mut index = HashMap::<Arc<str>, usize>::new();
         let mut has_ids = true;
+        let mut retry: Option<Instant> = None;
         let (done, first) = partitions.split_at(turn % partitions.len().max(1));
         for partition in first.iter().chain(done) {
             let cursor = partition.cursor();
-            let Some(offset) = cursor.wanted(now) else {
+            let Some(offset) = cursor.wanted(broker, now) else {
+                let later = cursor.retry_at().filter(|at| *at > now);
+                retry = retry.into_iter().chain(later).min();
                 continue;
             };
             let topic_id = cursor.topic_id;
@@ -115,7 +123,7 @@ impl Fetch {
             }
         }
         if asked.is_empty() {
-            return None;
+            return Err(retry);
         }
         let request = FetchRequest {
             max_wait_ms: i32::try_from(config.max_wait.as_millis()).unwrap_or(i32::MAX),
@@ -125,7 +133,7 @@ impl Fetch {
             topics,
             ..Default::default()
         };
-        Some(Self { request, asked, has_ids })
+        Ok(Self { request, asked, has_ids })
     }
 }
 
@@ -134,6 +142,7 @@ impl Fetch {
 pub(super) fn apply(
     response: FetchResponse,
     asked: &[Asked],
+    broker: i32,
     config: &Config,
     backoff: Backoff,
     now: Instant,
@@ -163,7 +172,8 @@ pub(super) fn apply(
         for data in topic.partitions {
             // Data that nobody asked for is not delivered.
             if let Some(asked) = by_name.get(&(name, data.partition_index)) {
-                apply_partition(data, asked, config, backoff, now, &mut outcome);
+                outcome.bytes += data.records.as_ref().map_or(0, Bytes::len);
+                apply_partition(data, asked, broker, config, backoff, now, &mut outcome);
             }
         }
     }
@@ -173,6 +183,7 @@ pub(super) fn apply(
 fn apply_partition(
     data: PartitionData,
     asked: &Asked,
+    broker: i32,
     config: &Config,
     backoff: Backoff,
     now: Instant,
@@ -203,7 +214,7 @@ fn apply_partition(
             OnError::Halt => {
                 cursor.state = State::Halted;
                 let text = format!("fetch from {} at offset {}", partition.at, asked.offset);
-                outcome.errors.push(Error::broker(code, text));
+                outcome.errors.push((partition.clone(), asked.epoch, Error::broker(code, text)));
             }
         }
         return;
@@ -219,33 +230,45 @@ fn apply_partition(
     let records = data.records.unwrap_or_default();
     let received = records.len();
     let mut whole = 0;
+    let mut failure = None;
     for batch in RawBatches::new(records).inspect(|_| whole += 1) {
         match batch {
             // A compacted or repeated batch may end before what was asked for.
             Ok(batch) if batch.next_offset() <= next => {}
             Ok(batch) => {
+                let at = next;
                 next = batch.next_offset();
-                batches.push(if filter.keeps(&batch) {
-                    Found::Batch(batch)
+                if filter.keeps(&batch) {
+                    batches.push(Found::Batch(batch));
+                } else if let Err(error) = batch.verify() {
+                    // What says that there is nothing to deliver may be the damage itself.
+                    let text = format!("batch of {} at offset {at} is damaged", partition.at);
+                    failure = Some(Error::new(ErrorKind::Record, text).with_source(error));
+                    next = at;
+                    break;
+                } else if let Some(Found::Skip(to)) = batches.last_mut() {
+                    *to = next;
                 } else {
-                    Found::Skip(next)
-                });
+                    batches.push(Found::Skip(next));
+                }
             }
             Err(error) => {
-                cursor.state = State::Halted;
                 let text = format!("records of {} at offset {next}", partition.at);
-                outcome.errors.push(Error::new(ErrorKind::Record, text).with_source(error));
+                failure = Some(Error::new(ErrorKind::Record, text).with_source(error));
                 break;
             }
         }
     }
     if received > 0 && whole == 0 {
         // Bytes that never become a batch would be fetched for ever.
-        cursor.state = State::Halted;
         let (at, limit) = (&partition.at, config.partition_max_bytes);
         let text =
             format!("batch of {at} at offset {next} is larger than partition_max_bytes ({limit})");
-        outcome.errors.push(Error::new(ErrorKind::TooLarge, text));
+        failure = Some(Error::new(ErrorKind::TooLarge, text));
+    }
+    if let Some(error) = failure {
+        cursor.state = State::Halted;
+        outcome.errors.push((partition.clone(), asked.epoch, error));
     }
     if cursor.state != State::Halted {
         cursor.state = State::At(next);
@@ -255,6 +278,7 @@ fn apply_partition(
         }
     }
     if !batches.is_empty() {
+        cursor.delivering = Some(broker);
         let (partition, epoch) = (partition.clone(), asked.epoch);
         outcome.fetched.push(Fetched { partition, epoch, from: asked.offset, batches });
     }

@@ -41,7 +41,9 @@ impl ReaderHandle {
     }
 
     /// Goes on in a partition from there. When this returns, no message from before it is handed
-    /// out any more. Also restarts a partition that has stopped with an error.
+    /// out any more. Also restarts a partition that has stopped with an error. A fetch that waits
+    /// for data at the broker is not interrupted: on a quiet topic the first message may take up
+    /// to [`max_wait`](super::ReaderBuilder::max_wait).
     ///
     /// # Errors
     ///
@@ -78,7 +80,8 @@ impl ReaderHandle {
 
     /// The lag over all partitions. `None` until each has been fetched once.
     pub fn total_lag(&self) -> Option<i64> {
-        self.shared.partitions().iter().map(|partition| partition.lag()).sum()
+        let lags = self.shared.partitions();
+        lags.iter().try_fold(0i64, |sum, partition| Some(sum.saturating_add(partition.lag()?)))
     }
 
     /// Ends the stream: it gives no message after this.

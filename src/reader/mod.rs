@@ -103,7 +103,7 @@ struct Current {
     partition: Arc<Partition>,
     epoch: u64,
     next_offset: i64,
-    _charge: Charge,
+    _charge: Arc<Charge>,
 }
 
 /// What the reader, its handles and its engine share.
@@ -128,7 +128,7 @@ enum Event {
         epoch: u64,
         from: i64,
         delivery: Delivery,
-        charge: Charge,
+        charge: Arc<Charge>,
     },
     Error(Error),
     /// Only wakes the reader, to see that it is closed.
@@ -147,7 +147,7 @@ struct Taken {
     partition: Arc<Partition>,
     epoch: u64,
     from: i64,
-    charge: Charge,
+    charge: Arc<Charge>,
 }
 
 impl Reader {
@@ -195,6 +195,11 @@ impl Reader {
     /// The next batch with records to hand out, skipping what a seek has made stale.
     fn poll_batch(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Taken>>> {
         loop {
+            if self.shared.is_closed() {
+                // Nobody reads any more: the background work ends now.
+                self.engine = None;
+                return Poll::Ready(None);
+            }
             // A reader with data at hand never waits: it must still let other tasks run.
             let progress = ready!(tokio::task::coop::poll_proceed(cx));
             let event = match self.events.poll_recv(cx) {
@@ -203,10 +208,11 @@ impl Reader {
             };
             progress.made_progress();
             if self.shared.is_closed() {
-                return Poll::Ready(None);
+                continue;
             }
             match event {
-                None | Some(Event::Closed) => return Poll::Ready(None),
+                None => return Poll::Ready(None),
+                Some(Event::Closed) => {}
                 Some(Event::Error(error)) => {
                     if error.is_fatal() {
                         self.shared.close();
@@ -218,7 +224,9 @@ impl Reader {
                         continue;
                     }
                     match delivery {
-                        Delivery::Skip(next) => partition.advance(next),
+                        Delivery::Skip(next) => {
+                            partition.advance_in(epoch, next);
+                        }
                         Delivery::Error(error) => return Poll::Ready(Some(Err(error))),
                         Delivery::Batch(raw) => {
                             let taken = self.decode(raw, partition, epoch, from, charge);
@@ -236,7 +244,7 @@ impl Reader {
         partition: Arc<Partition>,
         epoch: u64,
         from: i64,
-        charge: Charge,
+        charge: Arc<Charge>,
     ) -> Result<Taken> {
         let at = &partition.at;
         let offset = raw.base_offset();
@@ -317,9 +325,6 @@ impl Stream for Reader {
                     }
                 }
             }
-            if this.shared.is_closed() {
-                return Poll::Ready(None);
-            }
             match ready!(this.poll_batch(cx)) {
                 Some(Ok(Taken { batch, partition, epoch, from, charge })) => {
                     let next_offset = batch.next_offset();
@@ -337,6 +342,13 @@ impl Stream for Reader {
                 None => return Poll::Ready(None),
             }
         }
+    }
+}
+
+impl Drop for Reader {
+    /// Handles that outlive the reader are told so.
+    fn drop(&mut self) {
+        self.shared.close();
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
+use crate::cluster::Backoff;
 use crate::types::{Start, TopicPartition};
 use crate::wire::Uuid;
 
@@ -29,6 +30,11 @@ pub(super) struct Cursor {
     pub(super) topic_id: Uuid,
     pub(super) leader: Option<i32>,
     pub(super) leader_epoch: i32,
+    /// The broker whose data is on its way to the reader. No other broker may be asked meanwhile,
+    /// or newer messages would overtake it.
+    pub(super) delivering: Option<i32>,
+    /// Where the last seek led; -1 while that is not known.
+    sought: i64,
     failures: u32,
     retry_at: Option<Instant>,
 }
@@ -57,6 +63,8 @@ impl Partition {
                 topic_id,
                 leader: None,
                 leader_epoch: -1,
+                delivering: None,
+                sought: -1,
                 failures: 0,
                 retry_at: None,
             }),
@@ -75,9 +83,9 @@ impl Partition {
         cursor.epoch += 1;
         cursor.failures = 0;
         cursor.retry_at = None;
-        cursor.state = match start {
-            Start::Offset(offset) => State::At(offset),
-            start => State::Unresolved(start),
+        (cursor.state, cursor.sought) = match start {
+            Start::Offset(offset) => (State::At(offset), offset),
+            start => (State::Unresolved(start), -1),
         };
         self.settle(&cursor);
     }
@@ -85,9 +93,24 @@ impl Partition {
     /// The leader has looked up where to start, for a seek that may be over by now.
     pub(super) fn resolved(&self, epoch: u64, offset: i64) {
         let mut cursor = self.cursor();
-        if cursor.epoch == epoch {
-            cursor.state = State::At(offset);
+        if cursor.epoch != epoch || !matches!(cursor.state, State::Resolving(_)) {
+            return;
+        }
+        cursor.state = State::At(offset);
+        cursor.succeeded();
+        // After an offset that was out of range, what was fetched before is still to be delivered.
+        if cursor.sought < 0 {
+            cursor.sought = offset;
             self.settle(&cursor);
+        }
+    }
+
+    /// The lookup has failed, and is tried again after a while.
+    pub(super) fn unresolved(&self, epoch: u64, start: Start, now: Instant, backoff: Backoff) {
+        let mut cursor = self.cursor();
+        if cursor.epoch == epoch && matches!(cursor.state, State::Resolving(_)) {
+            cursor.state = State::Unresolved(start);
+            cursor.failed(now, backoff);
         }
     }
 
@@ -109,10 +132,19 @@ impl Partition {
         }
     }
 
-    /// Sets the position to what the cursor says, after a seek.
+    /// Sets the position to where the last seek led.
     pub(super) fn settle(&self, cursor: &Cursor) {
-        let position = if let State::At(offset) = cursor.state { offset } else { -1 };
-        self.position.store(position, Ordering::Release);
+        self.position.store(cursor.sought, Ordering::Release);
+    }
+
+    /// Delivered everything before `offset`, unless it has been sought elsewhere since `epoch`.
+    pub(super) fn advance_in(&self, epoch: u64, offset: i64) -> bool {
+        let cursor = self.cursor();
+        let is_current = cursor.epoch == epoch;
+        if is_current {
+            self.advance(offset);
+        }
+        is_current
     }
 
     /// Delivered everything before `offset`.
@@ -136,12 +168,19 @@ impl Partition {
 }
 
 impl Cursor {
-    /// Whether this partition belongs into a fetch sent at `now`, and from which offset.
-    pub(super) fn wanted(&self, now: Instant) -> Option<i64> {
+    /// Whether this partition belongs into a fetch sent to `broker` at `now`, and from which
+    /// offset.
+    pub(super) fn wanted(&self, broker: i32, now: Instant) -> Option<i64> {
         match self.state {
-            State::At(offset) if self.retry_at.is_none_or(|at| at <= now) => Some(offset),
+            State::At(_) if self.delivering.is_some_and(|other| other != broker) => None,
+            State::At(offset) if self.is_due(now) => Some(offset),
             _ => None,
         }
+    }
+
+    /// Whether it does not wait after a failure.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.retry_at.is_none_or(|at| at <= now)
     }
 
     /// When to look again at a partition that waits after a failure.
@@ -155,7 +194,7 @@ impl Cursor {
     }
 
     /// Takes the partition out of the fetches for a while.
-    pub(super) fn failed(&mut self, now: Instant, backoff: crate::cluster::Backoff) {
+    pub(super) fn failed(&mut self, now: Instant, backoff: Backoff) {
         self.failures += 1;
         self.retry_at = Some(now + backoff.after(self.failures));
     }
@@ -164,7 +203,6 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::Backoff;
     use std::time::Duration;
 
     fn partition() -> Partition {
@@ -181,7 +219,38 @@ mod tests {
         assert_eq!(partition.cursor().state, State::Unresolved(Start::Earliest));
         let epoch = partition.cursor().epoch;
         partition.resolved(epoch, 7);
+        assert_eq!(partition.position(), None, "nobody has begun to look it up");
+        partition.cursor().state = State::Resolving(Start::Earliest);
+        partition.resolved(epoch, 7);
         assert_eq!(partition.position(), Some(7));
+        partition.resolved(epoch, 3);
+        assert_eq!(partition.cursor().state, State::At(7), "a second answer comes too late");
+    }
+
+    #[test]
+    fn the_position_does_not_run_ahead_of_what_is_delivered() {
+        let partition = partition();
+        partition.cursor().state = State::At(1000);
+        let cursor = partition.cursor();
+        partition.settle(&cursor);
+        assert_eq!(partition.position(), Some(5), "fetched is not delivered");
+        let epoch = cursor.epoch;
+        drop(cursor);
+        partition.advance(9);
+        partition.cursor().state = State::Resolving(Start::Latest);
+        partition.resolved(epoch, 2000);
+        assert_eq!(partition.position(), Some(9), "what was fetched before comes first");
+        assert!(!partition.advance_in(epoch + 1, 50));
+        assert!(partition.advance_in(epoch, 50));
+    }
+
+    #[test]
+    fn no_broker_overtakes_another() {
+        let partition = partition();
+        let now = Instant::now();
+        partition.cursor().delivering = Some(1);
+        assert_eq!(partition.cursor().wanted(1, now), Some(5));
+        assert_eq!(partition.cursor().wanted(2, now), None);
     }
 
     #[test]
@@ -189,12 +258,12 @@ mod tests {
         let partition = partition();
         let now = Instant::now();
         let backoff = Backoff { min: Duration::from_secs(1), max: Duration::from_secs(9) };
-        assert_eq!(partition.cursor().wanted(now), Some(5));
+        assert_eq!(partition.cursor().wanted(1, now), Some(5));
         partition.cursor().failed(now, backoff);
-        assert_eq!(partition.cursor().wanted(now), None);
-        assert_eq!(partition.cursor().wanted(now + Duration::from_secs(2)), Some(5));
+        assert_eq!(partition.cursor().wanted(1, now), None);
+        assert_eq!(partition.cursor().wanted(1, now + Duration::from_secs(2)), Some(5));
         partition.cursor().succeeded();
-        assert_eq!(partition.cursor().wanted(now), Some(5));
+        assert_eq!(partition.cursor().wanted(1, now), Some(5));
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub(crate) enum ControlKind {
 
 impl RawBatch {
     /// The bytes that it takes in the fetched frame.
+    #[cfg(test)]
     pub(crate) fn size(&self) -> usize {
         self.bytes.len()
     }

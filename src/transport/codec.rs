@@ -34,7 +34,8 @@ const PREFIX: usize = 4;
 /// version.
 const MIN_FRAME_SIZE: usize = 4;
 /// A frame up to this size is reserved as a whole as soon as its length is known. A larger one
-/// grows by doubling as its bytes arrive, so that a length alone never costs more than this.
+/// grows as its bytes arrive, to four times what is there, so that a length alone never costs more
+/// than this; but never beyond its length, because its messages keep the whole buffer.
 const EAGER_SIZE: usize = 4 << 20;
 
 impl FrameCodec {
@@ -75,8 +76,12 @@ impl Decoder for FrameCodec {
         let length = self.length(*prefix)?;
         let missing = length.saturating_add(PREFIX).saturating_sub(src.len());
         if missing > 0 {
-            // Beyond that, `FramedRead` doubles the buffer whenever it is full.
-            src.reserve(missing.min(EAGER_SIZE.saturating_sub(src.len())));
+            let received = src.len();
+            if received < EAGER_SIZE {
+                src.reserve(missing.min(EAGER_SIZE - received));
+            } else if received == src.capacity() {
+                src.reserve(missing.min(received.saturating_mul(3)));
+            }
             return Ok(None);
         }
         self.recognised = true;

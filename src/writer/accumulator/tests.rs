@@ -45,6 +45,7 @@ fn topic(id: u128, leaders: &[i32]) -> TopicMetadata {
         isr: Vec::new(),
         offline: Vec::new(),
         error: ErrorCode::NONE,
+        contradicted: 0,
     });
     TopicMetadata {
         name: "t".into(),
