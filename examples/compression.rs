@@ -7,7 +7,7 @@ use kafkio::{Client, Compression, Record, Result};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let kafka = common::kafka(&["compressed"]).await;
+    let kafka = common::kafka(&["compressed"]).await?;
     let client = Client::builder(&kafka.bootstrap).connect().await?;
 
     for compression in [Compression::snappy(), Compression::lz4(), Compression::zstd()] {

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let kafka = common::kafka(&["my-topic"]).await;
+    let kafka = common::kafka(&["my-topic"]).await?;
     let mut conn = Conn::builder(&kafka.bootstrap)
         .request_timeout(Duration::from_secs(10))
         .dial_leader("my-topic", 0)

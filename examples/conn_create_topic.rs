@@ -8,7 +8,7 @@ use kafkio::{Conn, Result};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let kafka = common::kafka(&[]).await;
+    let kafka = common::kafka(&[]).await?;
     let conn = Conn::builder(&kafka.bootstrap).dial().await?;
 
     let controller = conn.controller().await?;

@@ -6,7 +6,7 @@ use kafkio::{Conn, Record, Result};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let kafka = common::kafka(&["my-topic"]).await;
+    let kafka = common::kafka(&["my-topic"]).await?;
     let conn = Conn::builder(&kafka.bootstrap).dial().await?;
     for broker in conn.brokers().await? {
         println!("broker {} at {}:{}", broker.id, broker.host, broker.port);

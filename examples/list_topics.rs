@@ -7,7 +7,7 @@ use kafkio::{Client, Conn, Result};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let kafka = common::kafka(&["orders", "invoices"]).await;
+    let kafka = common::kafka(&["orders", "invoices"]).await?;
 
     let conn = Conn::builder(&kafka.bootstrap).dial().await?;
     for topic in conn.read_partitions(&[]).await? {

@@ -9,7 +9,7 @@ use tracing::{Instrument, info, info_span};
 #[tokio::main]
 async fn main() -> Result<()> {
     // Sets up `tracing_subscriber`, with the levels that RUST_LOG asks for.
-    let kafka = common::kafka(&["logged"]).await;
+    let kafka = common::kafka(&["logged"]).await?;
     let client = Client::builder(&kafka.bootstrap).client_id("logging").connect().await?;
 
     let writer = client.writer().topic("logged").build().await?;

@@ -38,7 +38,7 @@ fn fnv1a(key: &[u8]) -> i32 {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let kafka = common::kafka(&["shared"]).await;
+    let kafka = common::kafka(&["shared"]).await?;
     let client = Client::builder(&kafka.bootstrap).connect().await?;
     for other in [Other::Sarama, Other::SaramaReference, Other::Librdkafka] {
         let writer = client.writer().topic("shared").partitioner(other).build().await?;

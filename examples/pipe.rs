@@ -8,7 +8,7 @@ use kafkio::{Client, Message, Record, Result};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let kafka = common::kafka(&["orders", "invoices"]).await;
+    let kafka = common::kafka(&["orders", "invoices"]).await?;
     let client = Client::builder(&kafka.bootstrap).connect().await?;
 
     let orders = client.writer().topic("orders").build().await?;

@@ -13,7 +13,7 @@ use kafkio::{Client, Record, Result};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let kafka = common::kafka(&[]).await;
+    let kafka = common::kafka(&[]).await?;
     let client = Client::builder(&kafka.bootstrap).client_id("quickstart").connect().await?;
 
     let created = client.create_topics([NewTopic::new("quickstart").partitions(3)]).await?;

@@ -7,7 +7,7 @@ use kafkio::{Client, Reader, Record, Result, Start};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let kafka = common::kafka(&["my-topic"]).await;
+    let kafka = common::kafka(&["my-topic"]).await?;
     fill(&kafka.bootstrap).await?;
 
     let reader = Reader::builder(&kafka.bootstrap)

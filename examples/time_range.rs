@@ -12,7 +12,7 @@ const TOPIC: &str = "my-topic1";
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let kafka = common::kafka(&[TOPIC]).await;
+    let kafka = common::kafka(&[TOPIC]).await?;
     let client = Client::builder(&kafka.bootstrap).connect().await?;
     let now = SystemTime::now();
     let hours = |hours: u64| now - Duration::from_secs(3600 * hours);

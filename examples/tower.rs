@@ -34,7 +34,7 @@ impl Policy<DescribeMetadata, ClusterMetadata, Error> for UntilController {
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let kafka = common::kafka(&["orders"]).await;
+    let kafka = common::kafka(&["orders"]).await?;
     let client = Client::builder(&kafka.bootstrap).connect().await?;
 
     let service = ServiceBuilder::new()

@@ -6,7 +6,7 @@ use kafkio::{Record, Result, Writer};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let kafka = common::kafka(&["topic-A"]).await;
+    let kafka = common::kafka(&["topic-A"]).await?;
     let writer = Writer::builder(&kafka.bootstrap).topic("topic-A").build().await?;
 
     let written = writer

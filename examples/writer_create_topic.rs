@@ -8,7 +8,7 @@ use kafkio::{Client, Record, Result};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let kafka = common::kafka(&[]).await;
+    let kafka = common::kafka(&[]).await?;
     // With `allow_auto_topic_creation`, writing is enough where the broker has
     // `auto.create.topics.enable`. Creating the topic says how many partitions it gets.
     let client =

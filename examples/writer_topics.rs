@@ -6,7 +6,7 @@ use kafkio::{Record, Result, Writer};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let kafka = common::kafka(&["topic-A", "topic-B", "topic-C"]).await;
+    let kafka = common::kafka(&["topic-A", "topic-B", "topic-C"]).await?;
     let writer = Writer::builder(&kafka.bootstrap).build().await?;
 
     let written = writer

@@ -177,15 +177,19 @@ impl fmt::Display for Error {
     }
 }
 
+/// The kind, and the message with all its causes: what `main` prints of an error that it returns.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("kind", &self.0.kind)
-            .field("code", &self.0.code)
-            .field("ambiguous", &self.0.ambiguous)
-            .field("message", &self.0.message)
-            .field("source", &self.0.source)
-            .finish()
+        write!(f, "{:?}: {self}", self.0.kind)?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        if self.0.ambiguous {
+            f.write_str(" (it may have been written)")?;
+        }
+        Ok(())
     }
 }
 
@@ -226,5 +230,6 @@ mod tests {
             .map(ToString::to_string)
             .collect();
         assert_eq!(chain, ["where", "why"]);
+        assert_eq!(format!("{outer:?}"), "Connection: where: why");
     }
 }

@@ -138,6 +138,15 @@ async fn calls_overlap() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn writing_nothing_asks_nobody() {
+    let cluster = cluster().start().await.unwrap();
+    let conn = leader(&cluster).await;
+    let written = conn.write_messages([]).await.unwrap();
+    assert_eq!((written.count(), written.base_offset()), (0, None));
+    assert!(cluster.requests().iter().all(|request| request.api_key != ApiKey::PRODUCE));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_first_address_that_answers_is_taken() {
     let cluster = cluster().brokers(3).start().await.unwrap();
     cluster.stop_broker(0);

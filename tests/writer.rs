@@ -12,7 +12,7 @@ use kafkio::protocol::messages::produce::{
     TopicProduceResponse,
 };
 use kafkio::protocol::{ApiKey, ErrorCode};
-use kafkio::testing::{FakeCluster, FakeClusterBuilder, Fault};
+use kafkio::testing::{Call, FakeCluster, FakeClusterBuilder, Fault};
 use kafkio::transport::{Connect, Connecting, TcpConnector};
 use kafkio::{Acks, Client, Compression, Error, ErrorKind, Partitioner, Record, Writer};
 use tokio::time::{Instant, timeout};
@@ -280,28 +280,7 @@ async fn only_the_named_records_are_blamed() {
     let cluster = cluster().topic("t", 1).start().await.unwrap();
     let builder = client(&cluster).await.writer().topic("t").linger(Duration::from_millis(5));
     let writer = builder.build().await.unwrap();
-    let _hook = cluster.once(ApiKey::PRODUCE, |call| {
-        let request = call.request::<ProduceRequest>();
-        let topic = &request.topic_data[0];
-        let partition = PartitionProduceResponse {
-            error_code: ErrorCode::INVALID_RECORD.0,
-            record_errors: vec![BatchIndexAndErrorMessage {
-                batch_index: 1,
-                batch_index_error_message: Some("no key".to_owned()),
-                ..Default::default()
-            }],
-            ..Default::default()
-        };
-        Fault::answer::<ProduceRequest>(ProduceResponse {
-            responses: vec![TopicProduceResponse {
-                name: topic.name.clone(),
-                topic_id: topic.topic_id,
-                partition_responses: vec![partition],
-                ..Default::default()
-            }],
-            ..Default::default()
-        })
-    });
+    let _hook = cluster.once(ApiKey::PRODUCE, refuse_the_second);
     let mut deliveries = Vec::new();
     for n in 0..3 {
         deliveries.push(writer.send(record(n)).await.unwrap());
@@ -313,6 +292,64 @@ async fn only_the_named_records_are_blamed() {
     assert!(errors[1].to_string().contains("no key") && !errors[1].is_retriable());
     assert!(!errors[0].to_string().contains("no key") && errors[0].is_retriable());
     assert!(errors.iter().all(|error| error.code() == Some(ErrorCode::INVALID_RECORD)));
+}
+
+/// The answer of a broker that does not like the second record (KIP-467).
+fn refuse_the_second(call: &Call) -> Fault {
+    let request = call.request::<ProduceRequest>();
+    let topic = &request.topic_data[0];
+    let partition = PartitionProduceResponse {
+        error_code: ErrorCode::INVALID_RECORD.0,
+        record_errors: vec![BatchIndexAndErrorMessage {
+            batch_index: 1,
+            batch_index_error_message: Some("no key".to_owned()),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    Fault::answer::<ProduceRequest>(ProduceResponse {
+        responses: vec![TopicProduceResponse {
+            name: topic.name.clone(),
+            topic_id: topic.topic_id,
+            partition_responses: vec![partition],
+            ..Default::default()
+        }],
+        ..Default::default()
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_are_refused_after_a_lost_answer_may_be_written() {
+    let cluster = cluster().topic("t", 1).start().await.unwrap();
+    let builder = client(&cluster).await.writer().topic("t").linger(Duration::from_millis(5));
+    let writer = builder.build().await.unwrap();
+    let lost = AtomicBool::new(false);
+    let _hook = cluster.on(ApiKey::PRODUCE, move |call| {
+        if lost.swap(true, Ordering::Relaxed) { refuse_the_second(call) } else { Fault::Cut(0) }
+    });
+    let first = writer.send(record(0)).await.unwrap();
+    let second = writer.send(record(1)).await.unwrap();
+    for delivery in [first, second] {
+        let error = soon(delivery).await.unwrap_err();
+        assert_eq!(error.code(), Some(ErrorCode::INVALID_RECORD), "{error}");
+        assert!(error.is_ambiguous(), "{error:?}");
+    }
+    assert_eq!(values(&cluster, "t", 0), numbers(0..2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn writers_of_one_client_do_not_wait_for_each_other() {
+    let cluster = cluster().topic("t", 1).topic("u", 1).start().await.unwrap();
+    let client = client(&cluster).await;
+    let slow = client.writer().topic("t").build().await.unwrap();
+    let quick = client.writer().topic("u").build().await.unwrap();
+    let _hook = cluster.once(ApiKey::PRODUCE, |_| Fault::Delay(Duration::from_secs(10)));
+    let waits = slow.send(record(0)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    soon(quick.write([record(0)])).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    soon(waits).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

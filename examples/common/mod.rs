@@ -15,19 +15,19 @@ pub(crate) struct Kafka {
 }
 
 /// The cluster to use, with these topics, of three partitions each.
-pub(crate) async fn kafka(topics: &[&str]) -> Kafka {
+pub(crate) async fn kafka(topics: &[&str]) -> Result<Kafka> {
     let levels = tracing_subscriber::EnvFilter::from_default_env();
     let log = tracing_subscriber::fmt().with_env_filter(levels);
     log.with_writer(std::io::stderr).init();
     let addresses: Vec<String> = std::env::args().skip(1).collect();
     if !addresses.is_empty() {
-        create(&addresses, topics).await.expect("topics");
-        return Kafka { bootstrap: addresses, _cluster: None };
+        create(&addresses, topics).await?;
+        return Ok(Kafka { bootstrap: addresses, _cluster: None });
     }
     let builder = FakeCluster::builder().brokers(3);
     let builder = topics.iter().fold(builder, |builder, topic| builder.topic(*topic, 3));
     let cluster = builder.start().await.expect("loopback sockets");
-    Kafka { bootstrap: cluster.bootstrap(), _cluster: Some(cluster) }
+    Ok(Kafka { bootstrap: cluster.bootstrap(), _cluster: Some(cluster) })
 }
 
 /// Creates the topics that are not there yet, and waits until they have leaders.

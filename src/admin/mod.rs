@@ -32,6 +32,7 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
 pub use crate::cluster::{Broker, FoundOffset, PartitionMetadata, Target, TopicMetadata};
+pub(crate) use metadata::metadata_request;
 pub use metadata::{ClusterMetadata, DescribeMetadata};
 pub use offsets::{ListOffsets, OffsetSpec};
 pub use raw::Raw;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::sealed::{Context, Run};
 use super::{FoundOffset, Results, Running, setters};
 use crate::cluster::{EARLIEST, LATEST, MAX_TIMESTAMP, list_offsets};
+use crate::error::Error;
+use crate::protocol::ErrorCode;
 use crate::types::{IsolationLevel, Timestamp, TopicPartition};
 
 /// Which offset to look up.
@@ -20,6 +22,18 @@ pub enum OffsetSpec {
     Timestamp(Timestamp),
     /// The record with the highest timestamp (KIP-734). Needs Kafka 3.0.
     MaxTimestamp,
+}
+
+impl OffsetSpec {
+    /// How the protocol says it.
+    fn timestamp(self) -> i64 {
+        match self {
+            Self::Earliest => EARLIEST,
+            Self::Latest => LATEST,
+            Self::Timestamp(timestamp) => timestamp.as_millis(),
+            Self::MaxTimestamp => MAX_TIMESTAMP,
+        }
+    }
 }
 
 /// Looks up offsets: see [`Client::list_offsets`](crate::Client::list_offsets).
@@ -59,20 +73,40 @@ impl Run for ListOffsets {
             topics.dedup();
             let _interest = cluster.track(&topics);
             let deadline = cluster.deadline();
-            for topic in &topics {
-                cluster.topic(topic, deadline).await?;
+            let mut attempts = cluster.attempts(deadline);
+            while !topics.iter().all(|topic| cluster.metadata().topics.contains_key(topic)) {
+                let what = || "list offsets".to_owned();
+                match attempts.run(what, cluster.refreshed()).await {
+                    Ok(()) => break,
+                    Err(error) => attempts.next(error).await?,
+                }
             }
-            let questions = self.questions.into_iter().map(|(at, spec)| {
-                let timestamp = match spec {
-                    OffsetSpec::Earliest => EARLIEST,
-                    OffsetSpec::Latest => LATEST,
-                    OffsetSpec::Timestamp(timestamp) => timestamp.as_millis(),
-                    OffsetSpec::MaxTimestamp => MAX_TIMESTAMP,
-                };
-                (at, timestamp)
+            // What waiting cannot mend is told at once, and the others go on without it.
+            let metadata = cluster.metadata();
+            let hopeless = |at: &TopicPartition| {
+                let code = metadata.topics.get(&at.topic)?.error;
+                let fails = code != ErrorCode::NONE && !code.is_retriable();
+                fails.then(|| Error::broker(code, format!("list offsets of {at}")))
+            };
+            let mut questions = Vec::new();
+            let told: Vec<_> = self
+                .questions
+                .into_iter()
+                .map(|(at, spec)| {
+                    let error = hopeless(&at);
+                    if error.is_none() {
+                        questions.push((at.clone(), spec.timestamp()));
+                    }
+                    (at, error)
+                })
+                .collect();
+            let mut found =
+                list_offsets(&cluster, questions, self.isolation, deadline).await.into_iter();
+            let results = told.into_iter().filter_map(|(at, error)| match error {
+                Some(error) => Some((at, Err(error))),
+                None => found.next(),
             });
-            let questions = questions.collect();
-            Ok(Results::new(list_offsets(&cluster, questions, self.isolation, deadline).await))
+            Ok(Results::new(results.collect()))
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Creates and deletes topics.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -151,6 +152,7 @@ impl Run for CreateTopics {
     type Output = Results<String, CreatedTopic>;
 
     fn check(&self) -> Result<()> {
+        check_once(self.topics.iter().map(|topic| &topic.name))?;
         for topic in &self.topics {
             if !topic.assignments.is_empty()
                 && (topic.partitions.is_some() || topic.replication_factor.is_some())
@@ -242,6 +244,10 @@ setters!(DeleteTopics {
 impl Run for DeleteTopics {
     type Output = Results<String, ()>;
 
+    fn check(&self) -> Result<()> {
+        check_once(self.names.iter())
+    }
+
     fn run(self, Context(cluster): Context) -> Running<Self::Output> {
         Box::pin(async move {
             let deadline = deadline(&cluster, self.timeout);
@@ -288,6 +294,17 @@ pub(crate) fn delete_topics_results(
 
 fn deleted(topic: DeletableTopicResult) -> Answer<()> {
     Answer::new(topic.name, topic.error_code, topic.error_message, ())
+}
+
+/// A broker refuses all of them if one is named twice, and results are told by name.
+fn check_once<'a>(names: impl Iterator<Item = &'a String>) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(Error::config(format!("topic {name} is named twice")));
+        }
+    }
+    Ok(())
 }
 
 /// What the controller said of one topic.
@@ -365,7 +382,12 @@ impl<I: Clone + Send + Sync, T: Send> Work<I, T> {
             };
             if let Some(error) = error {
                 cluster.forget(&Target::Controller);
-                attempts.next(error).await?;
+                if let Err(error) = attempts.next(error).await {
+                    if self.done.is_empty() {
+                        return Err(error);
+                    }
+                    self.give_up(what, &error);
+                }
             }
         }
         let mut results = Vec::new();
@@ -375,6 +397,15 @@ impl<I: Clone + Send + Sync, T: Send> Work<I, T> {
             }
         }
         Ok(Results::new(results))
+    }
+
+    /// What is not settled has failed; what is settled stays.
+    fn give_up(&mut self, what: &str, error: &Error) {
+        for item in self.pending.drain(..) {
+            let name = (self.name)(&item);
+            let error = error.clone().context(format!("{what} {name}"));
+            self.done.push((name, Err(error)));
+        }
     }
 
     /// Takes the answers; returns the error of a topic that is to be tried again.

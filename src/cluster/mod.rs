@@ -55,13 +55,11 @@ struct Shared {
     coordinators: Coordinators,
 }
 
-/// What a shared connection is for: a quick question must not wait behind the bytes of a produce
-/// request. What waits at the broker, as a fetch does, has a connection of its own:
-/// [`Cluster::dial`].
+/// What a shared connection is for. What waits at the broker, as fetches and produce requests do,
+/// has a connection of its own: [`Cluster::dial`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Purpose {
     General,
-    Produce,
 }
 
 /// Which broker a request goes to.

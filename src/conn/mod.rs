@@ -23,10 +23,10 @@ pub use fetch::{Fetched, ReadBatch};
 pub use partition::PartitionConn;
 pub use produce::Written;
 
+use crate::admin::metadata_request;
 use crate::cluster::{Broker, Metadata, TopicMetadata};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::messages::api_versions::ApiVersionsRequest;
-use crate::protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 use crate::protocol::{ApiKey, ErrorCode, Request};
 use crate::transport::{Connection, TransportError};
 use builder::Settings;
@@ -342,48 +342,9 @@ fn leader_hint(code: ErrorCode, leader: i32) -> String {
     }
 }
 
-/// Before version 4 a broker may create the topics that it is asked for by name, so that all of
-/// them are asked for then, and those that are wanted picked from the answer.
-fn metadata_request(topics: Option<&[&str]>, version: i16) -> MetadataRequest {
-    let topics = topics.filter(|topics| version >= 4 || (version >= 1 && topics.is_empty()));
-    let named = topics.map(|topics| {
-        let topics = topics.iter().map(|name| MetadataRequestTopic {
-            name: Some((*name).to_owned()),
-            ..Default::default()
-        });
-        topics.collect()
-    });
-    MetadataRequest {
-        // Version 0 has no null: an empty list means all topics.
-        topics: if version == 0 { Some(Vec::new()) } else { named },
-        // Cannot be said before version 4, and nothing is named there.
-        allow_auto_topic_creation: version < 4,
-        ..Default::default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn asking_creates_no_topic_in_any_version() {
-        let names = |topics: Option<&[&str]>, version| {
-            let request = metadata_request(topics, version);
-            let mut bytes = bytes::BytesMut::new();
-            request.encode_body(version, &mut bytes).unwrap();
-            assert!(version < 4 || !request.allow_auto_topic_creation);
-            request.topics.map(|topics| topics.len())
-        };
-        for version in MetadataRequest::VERSIONS {
-            let all = if version == 0 { Some(0) } else { None };
-            assert_eq!(names(None, version), all, "version {version}");
-            let none = Some(0);
-            assert_eq!(names(Some(&[]), version), none, "version {version}");
-            let some = if version < 4 { all } else { Some(2) };
-            assert_eq!(names(Some(&["a", "b"]), version), some, "version {version}");
-        }
-    }
 
     #[test]
     fn errors_name_the_broker() {

@@ -328,6 +328,10 @@ impl PartitionConn {
             timeout_ms: self.conn.broker_timeout(),
         };
         let version = produce.version(self.conn.version::<ProduceRequest>()?);
+        let mut records = records.into_iter().peekable();
+        if records.peek().is_none() {
+            return Ok(Produce::unanswered(0));
+        }
         let encoded = produce.encode(records, compression, Timestamp::now(), version)?;
         self.produce(produce, encoded.bytes, encoded.count, version).await
     }
@@ -339,9 +343,6 @@ impl PartitionConn {
         count: usize,
         version: i16,
     ) -> Result<Written> {
-        if count == 0 {
-            return Ok(Produce::unanswered(0));
-        }
         let request = produce.request(bytes);
         let connection = &self.conn.inner.connection;
         let sent = async {

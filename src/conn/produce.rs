@@ -174,7 +174,7 @@ impl Produce {
             let hint = super::leader_hint(code, answer.current_leader.leader_id);
             let text = format!("write to {} at {broker}{hint}{}", self.at, detail(&answer));
             let error = Error::broker(code, text);
-            return Err(if may_be_written(code) { error.ambiguous() } else { error });
+            return Err(if code.may_have_written(self.acks) { error.ambiguous() } else { error });
         }
         let known = |value: i64| Some(value).filter(|value| *value >= 0);
         Ok(Written {
@@ -194,17 +194,6 @@ fn detail(answer: &PartitionProduceResponse) -> String {
     });
     let parts: Vec<_> = batch.chain(record).collect();
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join("; ")) }
-}
-
-/// The leader had appended the batch, or may have, before it gave up.
-fn may_be_written(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::REQUEST_TIMED_OUT
-            | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND
-            | ErrorCode::NOT_LEADER_OR_FOLLOWER
-            | ErrorCode::UNKNOWN_SERVER_ERROR
-    )
 }
 
 #[cfg(test)]
@@ -289,6 +278,9 @@ mod tests {
         };
         assert!(failed(ErrorCode::REQUEST_TIMED_OUT.0).is_ambiguous());
         assert!(failed(ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND.0).is_ambiguous());
+        assert!(failed(ErrorCode::KAFKA_STORAGE_ERROR.0).is_ambiguous());
+        assert!(failed(ErrorCode::NETWORK_EXCEPTION.0).is_ambiguous());
+        assert!(failed(999).is_ambiguous());
         assert!(!failed(ErrorCode::NOT_ENOUGH_REPLICAS.0).is_ambiguous());
         assert!(!failed(ErrorCode::MESSAGE_TOO_LARGE.0).is_ambiguous());
         let missing = produce(Acks::All).read(ProduceResponse::default(), 2, "broker 1");

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::types::Acks;
+
 /// An error code of a response. Open: codes that this crate does not know survive.
 ///
 /// ```
@@ -220,6 +222,20 @@ impl ErrorCode {
                 | Self::KAFKA_STORAGE_ERROR
                 | Self::NOT_CONTROLLER
         )
+    }
+
+    /// Whether the leader may have appended a batch before it answered with this.
+    pub(crate) fn may_have_written(self, acks: Acks) -> bool {
+        match self {
+            Self::REQUEST_TIMED_OUT
+            | Self::NOT_ENOUGH_REPLICAS_AFTER_APPEND
+            | Self::NETWORK_EXCEPTION
+            | Self::KAFKA_STORAGE_ERROR
+            | Self::UNKNOWN_SERVER_ERROR => true,
+            // It may have lost its leadership while it waited for the followers.
+            Self::NOT_LEADER_OR_FOLLOWER => acks == Acks::All,
+            code => code.name().is_none(),
+        }
     }
 
     /// Whether another broker coordinates the group or transactional id, or will: the client

@@ -1,5 +1,6 @@
 //! One batch of one partition: its bytes, its deadline, and the promise to tell what became of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -213,9 +214,13 @@ impl Batch {
         self.promise.result.settle(Outcome::Failed(error));
     }
 
-    /// Not written because of some of its records.
-    pub(super) fn refused(self, outcome: Outcome) {
-        self.promise.result.settle(outcome);
+    /// Not written because of some of its records, the last time.
+    pub(super) fn refused(self, mut named: BTreeMap<u32, Error>, mut others: Error) {
+        if self.promise.maybe_written {
+            named = named.into_iter().map(|(index, error)| (index, error.ambiguous())).collect();
+            others = others.ambiguous();
+        }
+        self.promise.result.settle(Outcome::Refused { named, others });
     }
 }
 

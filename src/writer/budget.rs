@@ -44,7 +44,18 @@ impl Budget {
         Charge { budget: self, bytes }
     }
 
+    /// Whether a sink may go beyond the limit: there is something left.
+    pub(super) fn has_room(&self) -> bool {
+        self.free.available_permits() > 0 && !self.in_debt()
+    }
+
+    /// Whether a sink has gone beyond the limit.
+    pub(super) fn in_debt(&self) -> bool {
+        self.debt.load(Ordering::Acquire) > 0
+    }
+
     /// What can be taken at once.
+    #[cfg(test)]
     pub(super) fn available(&self) -> usize {
         self.free.available_permits()
     }

@@ -95,8 +95,17 @@ impl BatchResult {
         self.outcome.get().is_some()
     }
 
+    /// Whether all of its records are known to be written.
+    pub(super) fn is_written(&self) -> bool {
+        match self.outcome.get() {
+            Some(Outcome::Written { .. }) => true,
+            Some(Outcome::Split { first, rest, .. }) => first.is_written() && rest.is_written(),
+            _ => false,
+        }
+    }
+
     /// `slot` remembers where the caller's waker stands, so that polling again adds no other.
-    fn poll(&self, cx: &mut Context<'_>, slot: &mut Option<usize>) -> Poll<&Outcome> {
+    pub(super) fn poll(&self, cx: &mut Context<'_>, slot: &mut Option<usize>) -> Poll<&Outcome> {
         if let Some(outcome) = self.outcome.get() {
             return Poll::Ready(outcome);
         }
@@ -134,16 +143,14 @@ impl BatchResult {
         while let Some(batch) = pending.pop() {
             let mut slot = None;
             poll_fn(|cx| batch.poll(cx, &mut slot).map(|_| ())).await;
-            match batch.outcome.get() {
-                None | Some(Outcome::Written { .. }) => {}
-                Some(Outcome::Failed(error)) => result = result.and(Err(error.clone())),
-                Some(Outcome::Refused { named, others }) => {
-                    let error = named.values().next().unwrap_or(others);
-                    result = result.and(Err(error.clone()));
-                }
-                Some(Outcome::Split { first, rest, .. }) => {
-                    pending.extend([rest.clone(), first.clone()]);
-                }
+            let Some(outcome) = batch.outcome.get() else {
+                continue;
+            };
+            if let Some(error) = outcome.error() {
+                result = result.and(Err(error.clone()));
+            }
+            if let Outcome::Split { first, rest, .. } = outcome {
+                pending.extend([rest.clone(), first.clone()]);
             }
         }
         result
@@ -154,23 +161,27 @@ impl BatchResult {
     }
 }
 
+impl Outcome {
+    /// The first failure; `None` for a batch that is written, or goes on in parts.
+    pub(super) fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Written { .. } | Self::Split { .. } => None,
+            Self::Failed(error) => Some(error),
+            Self::Refused { named, others } => Some(named.values().next().unwrap_or(others)),
+        }
+    }
+}
+
 impl Delivery {
     #[inline]
     pub(super) fn new(batch: Arc<BatchResult>, index: u32, timestamp: Timestamp) -> Self {
         Self { batch: Some(batch), index, timestamp, waiter: None }
     }
 
-    /// Whether polling would tell; a batch that was split may still take a while.
-    pub(super) fn is_settled(&self) -> bool {
-        self.batch.as_ref().is_none_or(|batch| batch.is_settled())
-    }
-
-    /// Whether both are of one batch, and so end together.
-    pub(super) fn shares_batch(&self, other: &Self) -> bool {
-        match (&self.batch, &other.batch) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            _ => false,
-        }
+    /// The batch that the record is in; `None` once it has been told.
+    #[inline]
+    pub(super) fn batch(&self) -> Option<&Arc<BatchResult>> {
+        self.batch.as_ref()
     }
 }
 

@@ -14,9 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Shared;
 use super::accumulator::{Drained, Ready, Wakes};
 use super::batch::Batch;
-use super::delivery::Outcome;
 use super::produce::{self, FIRST_WITH_ZSTD, LAST_BY_NAME, Part, Taken, Verdict};
-use crate::cluster::Purpose;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::messages::produce::{ProduceRequest, ProduceResponse};
 use crate::record::Compression;
@@ -108,9 +106,7 @@ impl Lane {
                 Drained::Idle(until) => (None, until),
                 Drained::Ready(_) => {
                     let shared = shared.clone();
-                    let connect = async move {
-                        Done::Connected(shared.cluster.connection(broker, Purpose::Produce).await)
-                    };
+                    let connect = async move { Done::Connected(shared.cluster.dial(broker).await) };
                     (Some(Box::pin(connect)), None)
                 }
             };
@@ -198,8 +194,8 @@ impl Lane {
                 Verdict::Written { base_offset, append_time } => {
                     buffers.extend(batch.written(base_offset, append_time));
                 }
-                Verdict::Failed(Outcome::Failed(error)) => batch.failed(error),
-                Verdict::Failed(outcome) => batch.refused(outcome),
+                Verdict::Failed(error) => batch.failed(error),
+                Verdict::Refused { named, others } => batch.refused(named, others),
                 // Its records may have been told that it was too late while it was away.
                 Verdict::Split(_) if result.is_settled() => drop(batch),
                 Verdict::Split(error) => {
@@ -232,11 +228,7 @@ fn lost(part: &Part, broker: i32, error: &TransportError) -> Verdict {
     let unsent = error.is_unsent();
     let error = Error::from(error.clone()).context(produce::place(part, broker));
     let error = if unsent { error } else { error.ambiguous() };
-    if error.is_retriable() {
-        Verdict::Retry(error)
-    } else {
-        Verdict::Failed(Outcome::Failed(error))
-    }
+    if error.is_retriable() { Verdict::Retry(error) } else { Verdict::Failed(error) }
 }
 
 /// Finishes batches, which is where they are compressed, and hands them to the connection.

@@ -95,7 +95,7 @@ pub struct Writer {
     shared: Arc<Shared>,
     owner: Arc<Owner>,
     /// What this handle has sent as a sink.
-    sink: SinkState,
+    sink: Mutex<SinkState>,
 }
 
 /// Ends the background work with the last handle.
@@ -134,7 +134,7 @@ impl Writer {
     fn start(shared: Arc<Shared>) -> Self {
         let engine = Mutex::new(Some(task::spawn(engine::run(shared.clone()))));
         let owner = Arc::new(Owner { shared: shared.clone(), engine });
-        Self { shared, owner, sink: SinkState::default() }
+        Self { shared, owner, sink: Mutex::default() }
     }
 
     /// Accepts a record, as soon as there is room for it, and gives the [`Delivery`] that tells
@@ -216,23 +216,43 @@ impl Writer {
     }
 
     /// Waits until everything that was accepted before, from any handle, is written or has failed;
-    /// nothing of it waits for [`linger`](WriterBuilder::linger).
+    /// nothing of it waits for [`linger`](WriterBuilder::linger). What this handle has sent as a
+    /// sink belongs to it, also a record whose topic is not known yet.
     ///
     /// # Errors
     ///
-    /// A failure among what it has waited for. What had failed before is told by its deliveries
-    /// only.
+    /// The first failure among what it has waited for, and among what this handle has sent as a
+    /// sink. What had failed before is else told by its deliveries only.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future stops nothing but the waiting.
     pub async fn flush(&self) -> Result<()> {
+        let sent = self.send_pending().await;
+        sent.and(self.wait_for_all().await)
+    }
+
+    /// Hands over a record that was sent as a sink before its topic was known.
+    async fn send_pending(&self) -> Result<()> {
+        let mut result = Ok(());
+        loop {
+            let Some(topic) = self.sink().pending() else {
+                return result;
+            };
+            let known = topic.await;
+            result = result.and(self.sink().send_pending(known, &self.shared));
+        }
+    }
+
+    async fn wait_for_all(&self) -> Result<()> {
+        let sent = self.sink().untold();
         let (batches, wakes) = self.shared.accumulator().flush();
         wakes.wake();
         let mut result = Ok(());
-        for batch in batches {
+        for batch in sent.iter().cloned().chain(batches) {
             result = result.and(batch.wait().await);
         }
+        self.sink().told(&sent);
         result.and(self.shared.check())
     }
 
@@ -245,17 +265,27 @@ impl Writer {
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, the writer accepts nothing more. What it has is written as long
-    /// as there is another handle, and else given up.
+    /// When the future is dropped, the writer accepts nothing more, unless it still waited for the
+    /// topic of a record that this handle has sent as a sink. What it has is written as long as
+    /// there is another handle, and else given up.
     pub async fn close(self) -> Result<()> {
+        let sent = self.send_pending().await;
         self.shared.accumulator().close();
         self.shared.budget.close();
-        let result = self.flush().await;
+        let result = sent.and(self.wait_for_all().await);
         let engine = self.owner.engine().take();
         if let Some(engine) = engine {
             engine.stop().await;
         }
         result
+    }
+
+    fn sink(&self) -> MutexGuard<'_, SinkState> {
+        self.sink.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sink_mut(&mut self) -> (&mut SinkState, &Arc<Shared>) {
+        (self.sink.get_mut().unwrap_or_else(PoisonError::into_inner), &self.shared)
     }
 }
 
@@ -275,7 +305,7 @@ impl Drop for Owner {
 
 impl Clone for Writer {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), owner: self.owner.clone(), sink: SinkState::default() }
+        Self { shared: self.shared.clone(), owner: self.owner.clone(), sink: Mutex::default() }
     }
 }
 

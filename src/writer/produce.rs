@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::delivery::Outcome;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::produce::{
@@ -46,7 +45,12 @@ pub(super) enum Verdict {
     /// To be sent again in parts.
     Split(Error),
     /// Not written, and never will be.
-    Failed(Outcome),
+    Failed(Error),
+    /// The same, because of the records that are named (KIP-467).
+    Refused {
+        named: BTreeMap<u32, Error>,
+        others: Error,
+    },
 }
 
 /// An answer, taken apart.
@@ -187,35 +191,17 @@ fn judge(answer: PartitionProduceResponse, part: &Part, broker: i32, acks: Acks)
                 };
                 Some((index, Error::broker(code, text)))
             });
-            Verdict::Failed(Outcome::Refused {
+            Verdict::Refused {
                 named: named.collect(),
                 // Without the others it may be written.
                 others: Error::broker(code, others).retriable(true),
-            })
+            }
         }
         code => {
             let error = Error::broker(code, text);
-            let error = if may_have_written(code, acks) { error.ambiguous() } else { error };
-            if code.is_retriable() {
-                Verdict::Retry(error)
-            } else {
-                Verdict::Failed(Outcome::Failed(error))
-            }
+            let error = if code.may_have_written(acks) { error.ambiguous() } else { error };
+            if code.is_retriable() { Verdict::Retry(error) } else { Verdict::Failed(error) }
         }
-    }
-}
-
-/// Whether the leader may have appended the batch before it failed.
-fn may_have_written(code: ErrorCode, acks: Acks) -> bool {
-    match code {
-        ErrorCode::REQUEST_TIMED_OUT
-        | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND
-        | ErrorCode::NETWORK_EXCEPTION
-        | ErrorCode::KAFKA_STORAGE_ERROR
-        | ErrorCode::UNKNOWN_SERVER_ERROR => true,
-        // It may have lost its leadership while it waited for the followers.
-        ErrorCode::NOT_LEADER_OR_FOLLOWER => acks == Acks::All,
-        code => code.name().is_none(),
     }
 }
 
@@ -316,7 +302,7 @@ mod tests {
     #[test]
     fn what_may_be_written_is_ambiguous() {
         let ambiguous = |code, acks| match verdict(answer(0, code), acks) {
-            Verdict::Retry(error) | Verdict::Failed(Outcome::Failed(error)) => error.is_ambiguous(),
+            Verdict::Retry(error) | Verdict::Failed(error) => error.is_ambiguous(),
             other => panic!("{other:?}"),
         };
         for code in [
@@ -347,9 +333,7 @@ mod tests {
         let single = Part { count: 1, ..part("t", 0, 0) };
         let response = response(vec![("t", 0, vec![too_large()])]);
         let taken = take(response, &[single], 2, Acks::All, 9);
-        let [Verdict::Failed(Outcome::Failed(error))] = &taken.verdicts[..] else {
-            panic!("{taken:?}")
-        };
+        let [Verdict::Failed(error)] = &taken.verdicts[..] else { panic!("{taken:?}") };
         assert_eq!(error.code(), Some(ErrorCode::MESSAGE_TOO_LARGE));
         assert!(error.to_string().starts_with("produce to t[0] on broker 2"), "{error}");
         assert!(!error.is_ambiguous());
@@ -363,8 +347,7 @@ mod tests {
             batch_index_error_message: Some("no key".to_owned()),
             ..Default::default()
         }];
-        let Verdict::Failed(Outcome::Refused { named, others }) = verdict(refused, Acks::All)
-        else {
+        let Verdict::Refused { named, others } = verdict(refused, Acks::All) else {
             panic!("not refused")
         };
         assert!(named[&1].to_string().contains("no key"));

@@ -39,7 +39,8 @@ impl tower_service::Service<Record> for Writer {
 
     /// Ready while there is room in the byte budget.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.sink.poll_budget(cx, &self.shared)
+        let (sink, shared) = self.sink_mut();
+        sink.poll_budget(cx, shared)
     }
 
     fn call(&mut self, record: Record) -> Writing {

@@ -1,24 +1,30 @@
 //! The writer as a sink: what one handle has sent, and how it went.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use futures::future::BoxFuture;
+use futures::future::{self, BoxFuture};
 use futures::{FutureExt, Sink};
 use tokio::time::Instant;
 use tokio_util::sync::PollSemaphore;
 
-use super::{Delivery, Refusal, Shared, Writer};
+use super::delivery::{BatchResult, Outcome};
+use super::{Refusal, Shared, Writer};
 use crate::error::{Error, Result};
 use crate::record::Record;
 
 /// What one handle has sent as a sink. A clone of the handle begins with nothing.
 #[derive(Default)]
 pub(super) struct SinkState {
-    /// One delivery of each batch, in the order of sending; done ones go from the front.
-    sent: VecDeque<Delivery>,
+    /// The batches that its records have joined, each once, in the order of sending, until it is
+    /// known and told how they ended.
+    sent: VecDeque<Sent>,
+    /// Where the batches of `sent` are in memory. They stay there as long as they are in `sent`.
+    known: HashSet<usize>,
+    /// How long `sent` may get before it is searched for batches that are written.
+    sweep_at: usize,
     /// A record whose topic is not known yet.
     pending: Option<Pending>,
     /// Waits for room in the budget.
@@ -28,14 +34,21 @@ pub(super) struct SinkState {
     closed: bool,
 }
 
-struct Pending {
-    record: Record,
-    /// The mutex is never locked: it lets handles be shared between threads.
-    topic: Mutex<BoxFuture<'static, Result<()>>>,
+struct Sent {
+    batch: Arc<BatchResult>,
+    waiter: Option<usize>,
 }
 
-/// How many batches back to look for the one that a record has joined.
-const RECENT: usize = 16;
+struct Pending {
+    record: Record,
+    topic: Known,
+}
+
+/// Done when a topic is known. Several may wait for it: the sink, and a flush through the handle.
+type Known = future::Shared<BoxFuture<'static, Result<()>>>;
+
+/// Below that many batches it does not matter how many of them are done.
+const MIN_SWEEP: usize = 64;
 
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> kafkio::Result<()> {
@@ -52,39 +65,40 @@ const RECENT: usize = 16;
 /// The sink is ready while there is room in the byte budget; then one record may go beyond it.
 /// Flushing waits for what this handle has sent as a sink, and closing closes this handle alone.
 /// Errors of records that were sent before come out of later calls, once for each batch and in the
-/// order of sending; they say which topic and partition it was.
+/// order of sending; they say which topic and partition it was. [`Writer::flush`] and
+/// [`Writer::close`], which are not those of the sink, wait for its records too.
 impl Sink<Record> for Writer {
     type Error = Error;
 
     #[inline]
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let this = &mut *self;
-        ready!(this.sink.poll_pending(cx, &this.shared))?;
-        this.sink.reap(cx)?;
-        this.sink.poll_budget(cx, &this.shared)
+        let (sink, shared) = self.sink_mut();
+        ready!(sink.poll_pending(cx, shared))?;
+        sink.reap(cx)?;
+        sink.poll_budget(cx, shared)
     }
 
     #[inline]
     fn start_send(mut self: Pin<&mut Self>, record: Record) -> Result<()> {
-        let this = &mut *self;
-        this.sink.start_send(record, &this.shared)
+        let (sink, shared) = self.sink_mut();
+        sink.start_send(record, shared)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let this = &mut *self;
-        ready!(this.sink.poll_pending(cx, &this.shared))?;
-        if !this.sink.flushing {
-            this.sink.flushing = true;
-            this.shared.expedite();
+        let (sink, shared) = self.sink_mut();
+        ready!(sink.poll_pending(cx, shared))?;
+        if !sink.flushing {
+            sink.flushing = true;
+            shared.expedite();
         }
-        let result = ready!(this.sink.poll_sent(cx));
-        this.sink.flushing = false;
+        let result = ready!(sink.poll_sent(cx));
+        sink.flushing = false;
         Poll::Ready(result)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let result = ready!(self.as_mut().poll_flush(cx));
-        self.sink.closed = true;
+        self.sink_mut().0.closed = true;
         Poll::Ready(result)
     }
 }
@@ -99,7 +113,9 @@ impl SinkState {
         match shared.enqueue(&record, size) {
             Ok(delivery) => {
                 charge.keep();
-                self.sent(delivery);
+                if let Some(batch) = delivery.batch() {
+                    self.sent(batch);
+                }
                 Ok(())
             }
             Err(Refusal::Failed(error)) => Err(error),
@@ -110,7 +126,7 @@ impl SinkState {
                     let deadline = Instant::now() + shared.config.topic_timeout;
                     shared.resolve(&topic, deadline).await
                 };
-                self.pending = Some(Pending { record, topic: Mutex::new(topic.boxed()) });
+                self.pending = Some(Pending { record, topic: topic.boxed().shared() });
                 Ok(())
             }
         }
@@ -121,12 +137,35 @@ impl SinkState {
         let Some(pending) = &mut self.pending else {
             return Poll::Ready(Ok(()));
         };
-        let topic = pending.topic.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let known = ready!(topic.as_mut().poll(cx));
-        let Some(Pending { record, .. }) = self.pending.take() else {
-            return Poll::Ready(Ok(()));
-        };
-        Poll::Ready(known.and_then(|()| self.start_send(record, shared)))
+        let known = ready!(pending.topic.poll_unpin(cx));
+        Poll::Ready(self.send_pending(known, shared))
+    }
+
+    /// What the record that is not sent yet waits for.
+    pub(super) fn pending(&self) -> Option<Known> {
+        self.pending.as_ref().map(|pending| pending.topic.clone())
+    }
+
+    /// Goes on with the record that is not sent yet, or gives it up.
+    pub(super) fn send_pending(&mut self, known: Result<()>, shared: &Arc<Shared>) -> Result<()> {
+        match self.pending.take() {
+            Some(Pending { record, .. }) => known.and_then(|()| self.start_send(record, shared)),
+            None => Ok(()),
+        }
+    }
+
+    /// The batches whose end is not told yet.
+    pub(super) fn untold(&self) -> Vec<Arc<BatchResult>> {
+        self.sent.iter().map(|sent| sent.batch.clone()).collect()
+    }
+
+    /// These batches have been told about, or others tell.
+    pub(super) fn told(&mut self, batches: &[Arc<BatchResult>]) {
+        for batch in batches {
+            self.known.remove(&address(batch));
+        }
+        let known = &self.known;
+        self.sent.retain(|sent| known.contains(&address(&sent.batch)));
     }
 
     /// Waits until there is any room in the budget.
@@ -142,31 +181,60 @@ impl SinkState {
             return Poll::Ready(Err(shared.closed()));
         }
         if self.waiting.is_none() {
-            if shared.budget.available() > 0 {
+            if shared.budget.has_room() {
                 return Poll::Ready(Ok(()));
             }
             shared.expedite();
         }
         let semaphore = || PollSemaphore::new(shared.budget.semaphore());
-        let permit = ready!(self.waiting.get_or_insert_with(semaphore).poll_acquire(cx));
-        self.waiting = None;
-        // Given back at once: the record takes what there is, and goes beyond it if need be.
-        Poll::Ready(permit.map(drop).ok_or_else(|| shared.closed()))
+        let waiting = self.waiting.get_or_insert_with(semaphore);
+        loop {
+            let Some(permit) = ready!(waiting.poll_acquire(cx)) else {
+                self.waiting = None;
+                return Poll::Ready(Err(shared.closed()));
+            };
+            // Given back at once: the record takes what there is, and goes beyond it if need be.
+            permit.forget();
+            let in_debt = shared.budget.in_debt();
+            shared.budget.release(1);
+            // Another sink that was woken with this one may have gone beyond it meanwhile.
+            if !in_debt {
+                self.waiting = None;
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 
-    /// Remembers one delivery of each batch.
+    /// Remembers each batch once.
     #[inline]
-    fn sent(&mut self, delivery: Delivery) {
-        let mut recent = self.sent.iter().rev().take(RECENT);
-        if !recent.any(|sent| sent.shares_batch(&delivery)) {
-            self.sent.push_back(delivery);
+    fn sent(&mut self, batch: &Arc<BatchResult>) {
+        let last = self.sent.back().is_some_and(|last| Arc::ptr_eq(&last.batch, batch));
+        if last || !self.known.insert(address(batch)) {
+            return;
         }
+        self.sent.push_back(Sent { batch: batch.clone(), waiter: None });
+        if self.sent.len() >= self.sweep_at.max(MIN_SWEEP) {
+            self.sweep();
+        }
+    }
+
+    /// Forgets all that is written, behind a batch that is not, too. Failures stay to be told.
+    fn sweep(&mut self) {
+        let known = &mut self.known;
+        self.sent.retain(|sent| {
+            let written = sent.batch.is_written();
+            if written {
+                known.remove(&address(&sent.batch));
+            }
+            !written
+        });
+        self.sweep_at = self.sent.len() * 2;
     }
 
     /// Forgets what is written, up to the first that is not.
     #[inline]
     fn reap(&mut self, cx: &mut Context<'_>) -> Result<()> {
-        while self.sent.front().is_some_and(Delivery::is_settled) {
+        while self.sent.front().is_some_and(|sent| sent.batch.is_settled()) {
             if let Poll::Ready(result) = self.poll_front(cx) {
                 result?;
             } else {
@@ -185,11 +253,29 @@ impl SinkState {
     }
 
     fn poll_front(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let Some(delivery) = self.sent.front_mut() else {
-            return Poll::Ready(Ok(()));
-        };
-        let result = ready!(delivery.poll_unpin(cx));
-        self.sent.pop_front();
-        Poll::Ready(result.map(drop))
+        loop {
+            let Some(sent) = self.sent.front_mut() else {
+                return Poll::Ready(Ok(()));
+            };
+            let outcome = ready!(sent.batch.poll(cx, &mut sent.waiter));
+            let parts = match outcome {
+                Outcome::Split { first, rest, .. } => Some([rest.clone(), first.clone()]),
+                _ => None,
+            };
+            let result = outcome.error().map_or(Ok(()), |error| Err(error.clone()));
+            self.known.remove(&address(&sent.batch));
+            self.sent.pop_front();
+            let Some(parts) = parts else {
+                return Poll::Ready(result);
+            };
+            for batch in parts {
+                self.known.insert(address(&batch));
+                self.sent.push_front(Sent { batch, waiter: None });
+            }
+        }
     }
+}
+
+fn address(batch: &Arc<BatchResult>) -> usize {
+    Arc::as_ptr(batch).addr()
 }

@@ -79,7 +79,7 @@ pub async fn ticks(cluster: &impl TestCluster) -> Outcome {
 }
 
 /// Thirty and more fetches of a busy partition, while an idle one on another broker holds its long
-/// poll: a reader that waits for both needs half a second for each.
+/// poll: a reader that waits for both needs half a second for each, more than 15 seconds in all.
 pub async fn idle_broker(cluster: &impl TestCluster) -> Outcome {
     let client = connect(cluster).await;
     let topic = unique("idle-broker");
@@ -95,11 +95,12 @@ pub async fn idle_broker(cluster: &impl TestCluster) -> Outcome {
     let numbers = read_numbers(&mut reader.build().await.unwrap(), 20_000).await;
     assert!(numbers.into_iter().eq(0..20_000));
     let took = start.elapsed();
-    assert!(took < Duration::from_secs(5), "20 000 messages took {took:?}");
+    assert!(took < Duration::from_secs(12), "20 000 messages took {took:?}");
     Ok(())
 }
 
-/// Readers of one client do not wait for each other's long polls.
+/// Readers of one client do not wait for each other's long polls: who does needs half a second for
+/// each message, ten seconds in all.
 pub async fn idle_readers(cluster: &impl TestCluster) -> Outcome {
     let client = connect(cluster).await;
     let (busy, idle) = (topic(cluster, "busy", 1).await, topic(cluster, "quiet", 9).await);
@@ -115,7 +116,7 @@ pub async fn idle_readers(cluster: &impl TestCluster) -> Outcome {
         assert_eq!(read_numbers(&mut reader, 1).await, [n]);
     }
     let took = start.elapsed();
-    assert!(took < Duration::from_secs(5), "20 messages took {took:?}");
+    assert!(took < Duration::from_secs(8), "20 messages took {took:?}");
     for other in &mut others {
         expect_nothing(other, Duration::from_millis(1)).await;
     }
