@@ -94,7 +94,10 @@ impl State {
     pub(super) fn now(&self) -> i64 {
         let (instant, millis) = self.started;
         let passed = i64::try_from(instant.elapsed().as_millis()).unwrap_or(i64::MAX);
-        millis.saturating_add(passed)
+        let passed = millis.saturating_add(passed);
+        // The machine's clock, which may be adjusted, unless paused time has run ahead of it.
+        let clock = Timestamp::now().as_millis();
+        if passed.abs_diff(clock) < 100 { clock } else { passed }
     }
 
     /// The brokers that are up.
