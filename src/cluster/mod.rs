@@ -55,13 +55,6 @@ struct Shared {
     coordinators: Coordinators,
 }
 
-/// What a shared connection is for. What waits at the broker, as fetches and produce requests do,
-/// has a connection of its own: [`Cluster::dial`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Purpose {
-    General,
-}
-
 /// Which broker a request goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -186,13 +179,14 @@ impl Cluster {
         }
     }
 
-    /// The connection to a broker for that purpose.
+    /// The shared connection to a broker, for what it answers at once: fetches and produce requests
+    /// wait there, and have connections of their own by [`dial`](Self::dial).
     ///
     /// # Errors
     ///
     /// Why it could not be made.
-    pub(crate) async fn connection(&self, broker: i32, purpose: Purpose) -> Result<Connection> {
-        self.0.shared.connection(broker, purpose).await
+    pub(crate) async fn connection(&self, broker: i32) -> Result<Connection> {
+        self.0.shared.connection(broker).await
     }
 
     /// A connection to a broker for the caller alone, whose requests may wait at the broker:
@@ -245,7 +239,7 @@ impl Cluster {
         request: impl FnOnce(i16) -> R + Send,
     ) -> Result<R::Response> {
         let broker = self.resolve(target).await?;
-        let connection = self.connection(broker, Purpose::General).await?;
+        let connection = self.connection(broker).await?;
         let request = request(connection.version::<R>()?);
         connection
             .call(&request, self.config().request_timeout)
@@ -303,9 +297,9 @@ impl Cluster {
 }
 
 impl Shared {
-    async fn connection(&self, broker: i32, purpose: Purpose) -> Result<Connection> {
+    async fn connection(&self, broker: i32) -> Result<Connection> {
         let (host, port) = self.address(broker)?;
-        self.pool.get(broker, purpose, (&host, port), &self.config).await
+        self.pool.get(broker, (&host, port), &self.config).await
     }
 
     fn address(&self, broker: i32) -> Result<(String, u16)> {

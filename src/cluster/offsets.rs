@@ -40,15 +40,19 @@ pub(crate) async fn list_offsets(
     isolation: IsolationLevel,
     deadline: Instant,
 ) -> Vec<(TopicPartition, Result<FoundOffset>)> {
-    let mut answers: Vec<Option<Result<FoundOffset>>> = questions.iter().map(|_| None).collect();
     let mut attempts = cluster.attempts(deadline);
+    // What is known of each question: its answer, or why it has none yet.
+    let mut answers: Vec<Option<Result<FoundOffset>>> = questions.iter().map(|_| None).collect();
+    let is_settled = |answer: &Option<Result<FoundOffset>>| match answer {
+        Some(Err(error)) => !error.is_retriable(),
+        answer => answer.is_some(),
+    };
     loop {
         let mut by_leader = BTreeMap::<(i32, usize), Vec<usize>>::new();
         let mut times_asked = HashMap::<&TopicPartition, usize>::new();
         let metadata = cluster.metadata();
-        let mut failed = None;
-        for (index, (at, _)) in questions.iter().enumerate() {
-            if matches!(answers.get(index), Some(Some(_))) {
+        for (index, ((at, _), answer)) in questions.iter().zip(&mut answers).enumerate() {
+            if is_settled(answer) {
                 continue;
             }
             match metadata.leader(&at.topic, at.partition) {
@@ -58,7 +62,7 @@ pub(crate) async fn list_offsets(
                     by_leader.entry((leader, *times)).or_default().push(index);
                     *times += 1;
                 }
-                None => failed = Some(unknown(at, &metadata)),
+                None => *answer = Some(Err(unknown(at, &metadata))),
             }
         }
         let asked = by_leader.into_iter().map(async |((leader, _), indexes)| {
@@ -71,49 +75,30 @@ pub(crate) async fn list_offsets(
             let what = || format!("list offsets at broker {leader}");
             (indexes, attempts.run(what, work).await)
         });
-        for (indexes, result) in join_all(asked).await {
-            let mut result = match result {
-                Ok(found) => found,
-                Err(error) if error.is_retriable() => {
-                    failed = Some(error);
-                    continue;
-                }
-                Err(error) => {
-                    for index in indexes {
-                        settle(&mut answers, index, Err(error.clone()));
-                    }
-                    continue;
-                }
-            };
+        for (indexes, mut result) in join_all(asked).await {
             for index in indexes {
-                let Some((at, _)) = questions.get(index) else {
+                let (Some((at, _)), Some(answer)) = (questions.get(index), answers.get_mut(index))
+                else {
                     continue;
                 };
-                match result.remove(at) {
-                    Some(Err(error)) if error.is_retriable() => failed = Some(error),
-                    Some(answer) => settle(&mut answers, index, answer),
-                    None => {
+                *answer = Some(match &mut result {
+                    Ok(found) => found.remove(at).unwrap_or_else(|| {
                         let text = format!("list offsets: the broker did not answer for {at}");
-                        settle(&mut answers, index, Err(Error::new(ErrorKind::Protocol, text)));
-                    }
-                }
+                        Err(Error::new(ErrorKind::Protocol, text))
+                    }),
+                    Err(error) => Err(error.clone()),
+                });
             }
         }
-        let Some(error) = failed else { break };
+        let open = answers.iter().find(|answer| !is_settled(answer));
+        let Some(Some(Err(error))) = open.cloned() else { break };
         cluster.refresh();
-        if let Err(error) = attempts.next(error).await {
-            answers.iter_mut().filter(|a| a.is_none()).for_each(|a| *a = Some(Err(error.clone())));
+        if attempts.next(error).await.is_err() {
             break;
         }
     }
     let answered = questions.into_iter().zip(answers);
     answered.filter_map(|((at, _), answer)| Some((at, answer?))).collect()
-}
-
-fn settle(answers: &mut [Option<Result<FoundOffset>>], index: usize, answer: Result<FoundOffset>) {
-    if let Some(slot) = answers.get_mut(index) {
-        *slot = Some(answer);
-    }
 }
 
 fn unknown(at: &TopicPartition, metadata: &super::Metadata) -> Error {

@@ -1,11 +1,11 @@
-//! Connections, one per broker and purpose: dialled when needed, by one caller at a time.
+//! The shared connections, one per broker: dialled when needed, by one caller at a time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-use super::{ClusterConfig, Purpose};
+use super::ClusterConfig;
 use crate::error::{Error, Result};
 use crate::transport::{Connect, Connection, ConnectionConfig};
 
@@ -13,7 +13,7 @@ use crate::transport::{Connect, Connection, ConnectionConfig};
 #[derive(Debug)]
 pub(super) struct Pool {
     connector: Arc<dyn Connect>,
-    slots: Mutex<HashMap<(i32, Purpose), Arc<Slot>>>,
+    slots: Mutex<HashMap<i32, Arc<Slot>>>,
 }
 
 /// The async lock is held while dialling, so that all who want this connection share one attempt.
@@ -42,13 +42,12 @@ impl Pool {
     pub(super) async fn get(
         &self,
         broker: i32,
-        purpose: Purpose,
         (host, port): (&str, u16),
         config: &ClusterConfig,
     ) -> Result<Connection> {
         let slot = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            slots.entry((broker, purpose)).or_default().clone()
+            slots.entry(broker).or_default().clone()
         };
         let mut state = slot.lock().await;
         if let Some(open) = &state.open {

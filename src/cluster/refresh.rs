@@ -9,7 +9,7 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Metadata, Purpose, Shared};
+use super::{Metadata, Shared};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 use crate::transport::Connection;
@@ -183,7 +183,7 @@ fn no_broker(failures: &[Error]) -> Error {
 /// Asks one of them, and takes over its answer.
 async fn ask(shared: &Shared, source: Source) -> Result<()> {
     let connection = match source {
-        Source::Broker(id) => shared.connection(id, Purpose::General).await?,
+        Source::Broker(id) => shared.connection(id).await?,
         Source::Bootstrap(host, port) => {
             let connection = shared.pool.dial(&host, port, &shared.config).await;
             connection.map_err(|error| error.context(format!("connect to {host}:{port}")))?

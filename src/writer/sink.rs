@@ -279,3 +279,34 @@ impl SinkState {
 fn address(batch: &Arc<BatchResult>) -> usize {
     Arc::as_ptr(batch).addr()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written() -> Outcome {
+        Outcome::Written { base_offset: None, append_time: None }
+    }
+
+    #[test]
+    fn what_is_written_is_forgotten_behind_what_is_not() {
+        let mut sink = SinkState::default();
+        let batch = || BatchResult::new("t".into(), 0);
+        let (stuck, failed) = (batch(), batch());
+        failed.settle(Outcome::Failed(Error::closed("writer")));
+        sink.sent(&stuck);
+        sink.sent(&failed);
+        for _ in 0..10_000 {
+            let batch = batch();
+            sink.sent(&batch);
+            sink.sent(&stuck);
+            batch.settle(written());
+        }
+        assert!(sink.sent.len() <= MIN_SWEEP, "{} batches", sink.sent.len());
+        assert_eq!(sink.sent.len(), sink.known.len());
+        stuck.settle(written());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(matches!(sink.poll_sent(&mut cx), Poll::Ready(Err(_))), "the failure is kept");
+        assert!(matches!(sink.poll_sent(&mut cx), Poll::Ready(Ok(()))));
+    }
+}
