@@ -11,9 +11,6 @@ use crate::record::{Batch, Filter, Message, Messages, RawBatch, RawBatches, Reco
 use crate::types::{IsolationLevel, TopicPartition};
 use crate::wire::Uuid;
 
-/// The last version that names topics; later ones need ids (KIP-516).
-const LAST_BY_NAME: i16 = 12;
-
 /// How one fetch is to be answered: see
 /// [`PartitionConn::read_batch_with`](super::PartitionConn::read_batch_with).
 ///
@@ -213,7 +210,7 @@ pub(super) struct Fetch {
 impl Fetch {
     /// The version to use when both sides know `version`: a topic without an id has to be named.
     pub(super) fn version(&self, version: i16) -> i16 {
-        if self.topic_id.is_nil() { version.min(LAST_BY_NAME) } else { version }
+        if self.topic_id.is_nil() { version.min(FetchRequest::LAST_BY_NAME) } else { version }
     }
 
     pub(super) fn request(&self) -> FetchRequest {

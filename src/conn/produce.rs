@@ -12,9 +12,6 @@ use crate::record::{BatchEncoder, Compression, ProducerState, Record};
 use crate::types::{Acks, Timestamp, TopicPartition};
 use crate::wire::Uuid;
 
-/// The last version that names topics; later ones need ids (KIP-516).
-const LAST_BY_NAME: i16 = 12;
-
 /// A broker ends the connection when a request is larger (`socket.request.max.bytes`, default).
 const MAX_BYTES: usize = 100 << 20;
 
@@ -70,7 +67,7 @@ pub(super) struct Encoded {
 impl Produce {
     /// The version to use when both sides know `version`: a topic without an id has to be named.
     pub(super) fn version(&self, version: i16) -> i16 {
-        if self.topic_id.is_nil() { version.min(LAST_BY_NAME) } else { version }
+        if self.topic_id.is_nil() { version.min(ProduceRequest::LAST_BY_NAME) } else { version }
     }
 
     /// All records as one batch, in the format that goes with the version of the request.

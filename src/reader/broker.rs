@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::budget::{Budget, Charge};
-use super::fetch::{self, Fetch, Fetched, Found, LAST_BY_NAME, Outcome};
+use super::fetch::{self, Fetch, Fetched, Found, Outcome};
 use super::partition::Partition;
 use super::{Config, Delivery, Event};
 use crate::cluster::Cluster;
@@ -151,7 +151,7 @@ async fn send(
     };
     let mut version = connection.version::<FetchRequest>()?;
     if !fetch.has_ids {
-        version = version.min(LAST_BY_NAME);
+        version = version.min(FetchRequest::LAST_BY_NAME);
     }
     let request = for_version(fetch.request, version);
     let timeout = config.max_wait + context.cluster.config().request_timeout;
@@ -162,7 +162,7 @@ async fn send(
 /// Drops what a version cannot say and does not need.
 fn for_version(mut request: FetchRequest, version: i16) -> FetchRequest {
     for topic in &mut request.topics {
-        if version <= LAST_BY_NAME {
+        if version <= FetchRequest::LAST_BY_NAME {
             topic.topic_id = crate::wire::Uuid::default();
         } else {
             topic.topic.clear();

@@ -20,9 +20,6 @@ use crate::record::{Filter, RawBatch, RawBatches};
 use crate::types::{IsolationLevel, Start};
 use crate::wire::Uuid;
 
-/// The last version that names topics; later ones need ids (KIP-516).
-pub(super) const LAST_BY_NAME: i16 = 12;
-
 /// A request, and what was asked for in it.
 pub(super) struct Fetch {
     pub(super) request: FetchRequest,

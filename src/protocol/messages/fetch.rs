@@ -61,6 +61,11 @@ message! {
     }
 }
 
+impl FetchRequest {
+    /// The last version that names topics; later ones need their ids (KIP-516).
+    pub(crate) const LAST_BY_NAME: i16 = 12;
+}
+
 message! {
     /// Batches of records.
     ///

@@ -33,6 +33,11 @@ message! {
     }
 }
 
+impl ProduceRequest {
+    /// The last version that names topics; later ones need their ids (KIP-516).
+    pub(crate) const LAST_BY_NAME: i16 = 12;
+}
+
 message! {
     /// What became of each batch.
     struct ProduceResponse {
