@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::sealed::{Context, Run};
 use super::{Results, Running, setters};
-use crate::cluster::{Cluster, Target};
+use crate::cluster::{Cluster, Target, check_duration};
 use crate::error::{Error, Result};
 use crate::protocol::messages::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreatableTopicResult,
@@ -153,6 +153,7 @@ impl Run for CreateTopics {
 
     fn check(&self) -> Result<()> {
         check_once(self.topics.iter().map(|topic| &topic.name))?;
+        check_duration("timeout", self.timeout.unwrap_or_default())?;
         for topic in &self.topics {
             if !topic.assignments.is_empty()
                 && (topic.partitions.is_some() || topic.replication_factor.is_some())
@@ -245,6 +246,7 @@ impl Run for DeleteTopics {
     type Output = Results<String, ()>;
 
     fn check(&self) -> Result<()> {
+        check_duration("timeout", self.timeout.unwrap_or_default())?;
         check_once(self.names.iter())
     }
 

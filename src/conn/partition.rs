@@ -8,7 +8,7 @@ use futures::future::try_join;
 use super::fetch::{Buffer, Fetch};
 use super::produce::Produce;
 use super::{Conn, Fetched, ReadBatch, Written};
-use crate::cluster::{EARLIEST, LATEST};
+use crate::cluster::{EARLIEST, LATEST, check_duration};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::messages::fetch::FetchRequest;
 use crate::protocol::messages::list_offsets::{
@@ -239,6 +239,7 @@ impl PartitionConn {
     ///
     /// Loses nothing: see [`PartitionConn`].
     pub async fn read_batch_with(&mut self, config: ReadBatch) -> Result<Fetched> {
+        check_duration("max_wait", config.max_wait)?;
         self.buffer = None;
         let fetched = self.fetch(config).await?;
         self.position = Some(fetched.next_offset());

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::partitioner::Partitioner;
 use super::{Shared, Writer};
-use crate::cluster::Source;
+use crate::cluster::{Source, check_duration};
 use crate::error::{Error, Result};
 use crate::record::{BatchEncoder, Compression};
 use crate::types::Acks;
@@ -194,9 +194,8 @@ impl WriterBuilder {
         if config.delivery_timeout <= config.linger {
             return wrong("delivery_timeout: must be longer than linger");
         }
-        if config.delivery_timeout > Duration::from_secs(365 * 24 * 3600) {
-            return wrong("delivery_timeout: must be a year at most");
-        }
+        check_duration("delivery_timeout", config.delivery_timeout)?;
+        check_duration("topic_timeout", config.topic_timeout)?;
         if config.topic_timeout.is_zero() {
             return wrong("topic_timeout: must be longer than zero");
         }
@@ -224,6 +223,7 @@ mod tests {
             (builder().linger(second).delivery_timeout(second), "delivery_timeout"),
             (builder().delivery_timeout(Duration::MAX), "delivery_timeout"),
             (builder().topic_timeout(Duration::ZERO), "topic_timeout"),
+            (builder().topic_timeout(Duration::MAX), "topic_timeout"),
             (builder().compression(Compression::zstd().level(1000)), "compression"),
         ] {
             let text = wrong(builder);
