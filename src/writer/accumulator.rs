@@ -358,25 +358,27 @@ impl Accumulator {
 
     /// A batch was too large for the broker: its parts are sent in its place, and later batches of
     /// the topic do not get that large.
+    #[expect(clippy::result_large_err, reason = "rare, and given back to be dropped elsewhere")]
     pub(super) fn requeue_parts(
         &mut self,
         whole: &Arc<BatchResult>,
         first: Batch,
         rest: Batch,
-    ) -> Wakes {
+    ) -> Result<Wakes, [Batch; 2]> {
         let (at, mut wakes) = (first.at, Wakes::default());
         if let Some(topic) = self.topics.get_mut(at.topic) {
             topic.batch_bytes = topic.batch_bytes.min(first.len().max(rest.len()));
         }
         let failed = matches!(self.state, State::Failed(_));
-        if let Some(partition) = partition(&mut self.topics, at).filter(|_| !failed) {
-            partition.landed(whole);
-            (partition.failures, partition.retry_at) = (0, None);
-            partition.closed.push_front(rest);
-            partition.closed.push_front(first);
-            touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
-        }
-        wakes
+        let Some(partition) = partition(&mut self.topics, at).filter(|_| !failed) else {
+            return Err([first, rest]);
+        };
+        partition.landed(whole);
+        (partition.failures, partition.retry_at) = (0, None);
+        partition.closed.push_front(rest);
+        partition.closed.push_front(first);
+        touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
+        Ok(wakes)
     }
 
     /// Lets everything leave without waiting for more, and tells what is not done yet.

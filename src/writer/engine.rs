@@ -61,7 +61,6 @@ impl Lanes {
 
 /// Takes over new leaders, new partitions, and topics that were asked for.
 fn follow(shared: &Shared, metadata: &Metadata) {
-    let used: Vec<_> = shared.accumulator().topics().cloned().collect();
     let mut wakes = Wakes::default();
     for name in shared.wanted() {
         let Some(topic) = metadata.topics.get(&name) else {
@@ -69,9 +68,9 @@ fn follow(shared: &Shared, metadata: &Metadata) {
         };
         if topic.error == ErrorCode::NONE && !topic.partitions.is_empty() {
             wakes = wakes.and(shared.accumulator().follow(topic));
-        } else if !used.contains(&name) {
+        } else {
             // Whoever still wants it asks again.
-            shared.forget(&name);
+            shared.forget_unused(&name);
         }
     }
     wakes.wake();

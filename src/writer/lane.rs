@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Shared;
 use super::accumulator::{Drained, Ready, Wakes};
 use super::batch::Batch;
-use super::produce::{self, FIRST_WITH_ZSTD, LAST_BY_NAME, Part, Taken, Verdict};
+use super::produce::{self, FIRST_WITH_ZSTD, Part, Taken, Verdict};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::messages::produce::{ProduceRequest, ProduceResponse};
 use crate::record::Compression;
@@ -201,8 +201,12 @@ impl Lane {
                 Verdict::Split(error) => {
                     tracing::info!(%error, records = batch.count(), "batch is split");
                     if let Some((first, rest)) = batch.split(error) {
-                        let mut accumulator = self.shared.accumulator();
-                        wakes = wakes.and(accumulator.requeue_parts(&result, first, rest));
+                        let put = self.shared.accumulator().requeue_parts(&result, first, rest);
+                        match put {
+                            Ok(more) => wakes = wakes.and(more),
+                            // The writer has failed; dropping them tells their records.
+                            Err(parts) => drop(parts),
+                        }
                         continue;
                     }
                 }
@@ -289,5 +293,5 @@ fn version(connection: &Connection, ready: &[Ready], compression: Compression) -
         return Err(Error::new(ErrorKind::Unsupported, text));
     }
     let has_ids = ready.iter().all(|ready| !ready.topic_id.is_nil());
-    Ok(if has_ids { version } else { version.min(LAST_BY_NAME) })
+    Ok(if has_ids { version } else { version.min(ProduceRequest::LAST_BY_NAME) })
 }

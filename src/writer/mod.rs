@@ -449,9 +449,13 @@ impl Shared {
         }
         let interest = self.cluster.track(std::slice::from_ref(name));
         let topic = self.cluster.topic(name, deadline).await?;
-        let wakes = self.accumulator().follow(&topic);
+        let wakes = {
+            // As one step, or the engine could forget the topic in between.
+            let mut interests = self.interests();
+            interests.insert(name.clone(), interest);
+            self.accumulator().follow(&topic)
+        };
         wakes.wake();
-        self.interests().insert(name.clone(), interest);
         self.engine.notify_one();
         Ok(())
     }
@@ -465,10 +469,12 @@ impl Shared {
         }
     }
 
-    /// Ends what [`want`](Self::want) began.
-    fn forget(&self, name: &Arc<str>) {
-        let interest = self.interests().remove(name);
-        drop(interest);
+    /// Ends what [`want`](Self::want) began, unless the topic has come into use.
+    fn forget_unused(&self, name: &Arc<str>) {
+        let mut interests = self.interests();
+        if !self.accumulator().topics().any(|used| used == name) {
+            interests.remove(name);
+        }
     }
 
     /// The topics that are in use, or asked for.

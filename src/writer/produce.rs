@@ -16,8 +16,6 @@ use crate::protocol::messages::produce::{
 use crate::types::{Acks, Timestamp};
 use crate::wire::Uuid;
 
-/// The last version that names topics; later ones need ids (KIP-516).
-pub(super) const LAST_BY_NAME: i16 = 12;
 /// From this version on the client waits when it is throttled, and not the broker (KIP-219).
 const THROTTLED_BY_CLIENT: i16 = 6;
 /// The first version for zstd (KIP-110).
@@ -89,7 +87,7 @@ pub(super) fn request(
         if last != Some(&part.topic) {
             last = Some(&part.topic);
             let mut topic = TopicProduceData::default();
-            if version <= LAST_BY_NAME {
+            if version <= ProduceRequest::LAST_BY_NAME {
                 topic.name = part.topic.to_string();
             } else {
                 topic.topic_id = part.topic_id;
@@ -134,7 +132,7 @@ pub(super) fn take(
         taken.throttle = Duration::from_millis(millis);
     }
     for topic in response.responses {
-        let name = if version <= LAST_BY_NAME {
+        let name = if version <= ProduceRequest::LAST_BY_NAME {
             topic.name.as_str()
         } else {
             ids.get(&topic.topic_id).copied().unwrap_or_default()

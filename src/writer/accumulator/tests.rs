@@ -417,7 +417,7 @@ fn a_split_batch_goes_on_in_its_place() {
     assert_eq!(values(&mut whole), letters);
     let result = whole.result().clone();
     let (first, rest) = whole.split(Error::config("too large")).unwrap();
-    bench.accumulator.requeue_parts(&result, first, rest).wake();
+    bench.accumulator.requeue_parts(&result, first, rest).unwrap().wake();
     let mut seen = Vec::new();
     for offset in [100, 200, 300] {
         let mut batch = bench.drain(1).remove(0);
