@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use futures::StreamExt;
-use kafkio::admin::NewTopic;
+use kafkio::admin::topics::NewTopic;
 use kafkio::protocol::ErrorCode;
 use kafkio::{Client, Record, Result};
 

@@ -5,7 +5,7 @@ mod common;
 use std::time::{Duration, SystemTime};
 
 use futures::StreamExt;
-use kafkio::admin::OffsetSpec;
+use kafkio::admin::offsets::OffsetSpec;
 use kafkio::{Client, Record, Result, Start};
 
 const TOPIC: &str = "my-topic1";

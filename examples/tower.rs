@@ -5,7 +5,9 @@ mod common;
 use std::future::ready;
 use std::time::Duration;
 
-use kafkio::admin::{ClusterMetadata, CreateTopics, DescribeMetadata, NewTopic};
+use futures::{TryStreamExt, stream};
+use kafkio::admin::metadata::{ClusterMetadata, DescribeMetadata};
+use kafkio::admin::topics::{CreateTopics, NewTopic};
 use kafkio::{Client, Error};
 use tower::retry::Policy;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
@@ -45,10 +47,15 @@ async fn main() -> Result<(), BoxError> {
     let cluster = service.oneshot(DescribeMetadata::new(["orders"])).await?;
     println!("controller {:?}", cluster.controller);
 
+    // Requests are plain values: a stream of them goes through `call_all`.
     let service = ServiceBuilder::new().timeout(Duration::from_secs(10)).service(client);
-    let request = CreateTopics::new([NewTopic::new("dry-run").partitions(12)]).validate_only(true);
-    for (topic, result) in service.oneshot(request).await? {
-        println!("{topic}: {result:?}");
+    let requests = ["dry", "run"]
+        .map(|name| CreateTopics::new([NewTopic::new(name).partitions(12)]).validate_only(true));
+    let mut answers = service.call_all(stream::iter(requests));
+    while let Some(topics) = answers.try_next().await? {
+        for (topic, result) in topics {
+            println!("{topic}: {:?}", result.map(|created| created.partitions));
+        }
     }
     Ok(())
 }

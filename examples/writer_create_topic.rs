@@ -2,7 +2,7 @@
 
 mod common;
 
-use kafkio::admin::NewTopic;
+use kafkio::admin::topics::NewTopic;
 use kafkio::protocol::ErrorCode;
 use kafkio::{Client, Record, Result};
 

@@ -22,6 +22,12 @@ pub(crate) fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 's
     Task(tokio::spawn(work))
 }
 
+/// Computes what takes long, on a thread of its own where it holds up no task. Dropping the task
+/// does not stop what has begun.
+pub(crate) fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Task<T> {
+    Task(tokio::task::spawn_blocking(work))
+}
+
 impl<T> Task<T> {
     /// Aborts the task, and waits until it has let go of everything.
     pub(crate) async fn stop(mut self) {

@@ -5,7 +5,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kafkio::admin::{NewTopic, OffsetSpec};
+use kafkio::admin::offsets::OffsetSpec;
+use kafkio::admin::topics::NewTopic;
 use kafkio::protocol::messages::create_topics::{
     CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
 };

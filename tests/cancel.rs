@@ -9,7 +9,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
-use kafkio::admin::{NewTopic, OffsetSpec};
+use kafkio::admin::offsets::OffsetSpec;
+use kafkio::admin::topics::NewTopic;
 use kafkio::testing::FakeCluster;
 use kafkio::{Client, Message, Record};
 use tokio::time::{sleep, timeout};

@@ -31,6 +31,7 @@ impl Fake {
     async fn start(brokers: i32, (major, minor): (u16, u16), patch: &str) -> Self {
         let version = format!("{major}.{minor}{patch}");
         let builder = FakeCluster::builder().brokers(brokers).kafka_version(&version);
+        let builder = builder.authorizer(true);
         Self { cluster: builder.start().await.unwrap(), version: (major, minor) }
     }
 }

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use kafkio::admin::{NewTopic, OffsetSpec};
+use kafkio::admin::offsets::OffsetSpec;
+use kafkio::admin::topics::NewTopic;
 use kafkio::protocol::ErrorCode;
 use kafkio::testing::FakeCluster;
 use kafkio::{Client, Result};

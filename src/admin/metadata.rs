@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::Running;
 use super::sealed::{Context, Run};
-use super::{Broker, Running, TopicMetadata};
+pub use crate::cluster::{Broker, PartitionMetadata, TopicMetadata};
 use crate::cluster::{Metadata, Target};
 use crate::error::{Error, Result};
 use crate::protocol::ErrorCode;
@@ -64,7 +65,7 @@ impl ClusterMetadata {
 impl Run for DescribeMetadata {
     type Output = ClusterMetadata;
 
-    fn run(self, Context(cluster): Context) -> Running<Self::Output> {
+    fn run(self, Context { cluster, deadline: _ }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let mut attempts = cluster.attempts(cluster.deadline());
             loop {

@@ -1,4 +1,4 @@
-//! One result for each item of an operation.
+//! One result for each item of an operation, and what several brokers say together.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -69,5 +69,41 @@ impl<K, T> IntoIterator for Results<K, T> {
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
+    }
+}
+
+/// What all brokers together listed. A broker that did not answer does not hide what the others
+/// said; what only it knows is missing then.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Listing<T> {
+    /// What the brokers that answered said.
+    pub items: Vec<T>,
+    /// The brokers that did not answer, or with an error.
+    pub failed: Vec<(i32, Error)>,
+}
+
+impl<T> Listing<T> {
+    pub(super) fn new(brokers: Vec<(i32, Result<Vec<T>>)>) -> Self {
+        let mut listing = Self { items: Vec::new(), failed: Vec::new() };
+        for (broker, result) in brokers {
+            match result {
+                Ok(items) => listing.items.extend(items),
+                Err(error) => listing.failed.push((broker, error)),
+            }
+        }
+        listing
+    }
+
+    /// All of it, if all brokers answered.
+    ///
+    /// # Errors
+    ///
+    /// That of the first broker that did not.
+    pub fn into_result(self) -> Result<Vec<T>> {
+        match self.failed.into_iter().next() {
+            None => Ok(self.items),
+            Some((_, error)) => Err(error),
+        }
     }
 }

@@ -14,6 +14,8 @@ use crate::transport::{Connect, TcpConnector};
 pub(crate) struct ClusterConfig {
     /// `host:port` of the brokers to ask first.
     pub(crate) bootstrap: Vec<String>,
+    /// These are controllers, and the client is to speak with controllers only (KIP-919).
+    pub(crate) controllers: bool,
     pub(crate) client_id: String,
     pub(crate) request_timeout: Duration,
     pub(crate) api_timeout: Duration,
@@ -36,6 +38,7 @@ impl ClusterConfig {
     pub(crate) fn new(bootstrap: Vec<String>) -> Self {
         Self {
             bootstrap,
+            controllers: false,
             client_id: "kafkio".to_owned(),
             request_timeout: Duration::from_secs(30),
             api_timeout: Duration::from_secs(60),
@@ -95,13 +98,16 @@ impl Source {
         Self::Config(ClusterConfig::new(addresses), Arc::new(TcpConnector::default()))
     }
 
-    /// The cluster; waits until a broker has answered if it is new.
+    /// The cluster of readers and writers; waits until a broker has answered if it is new.
     ///
     /// # Errors
     ///
     /// A wrong setting, or why no broker could be asked.
     pub(crate) async fn cluster(self) -> Result<Cluster> {
         match self {
+            Self::Cluster(cluster) if cluster.config().controllers => {
+                Err(Error::config("controllers: only brokers have records to read and write"))
+            }
             Self::Cluster(cluster) => Ok(cluster),
             Self::Config(config, connector) => {
                 let deadline = Instant::now() + config.connect_timeout;

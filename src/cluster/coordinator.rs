@@ -1,7 +1,9 @@
 //! Which broker keeps a group or a transaction: asked once, and cached until it is wrong.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures::future::join_all;
 
 use super::{Cluster, Target};
 use crate::error::{Error, Result};
@@ -25,14 +27,34 @@ impl Coordinators {
         };
     }
 
-    pub(super) async fn find(&self, cluster: &Cluster, kind: i8, name: &str) -> Result<i32> {
-        let key = (kind, name.to_owned());
-        if let Some(id) = self.known().get(&key) {
-            return Ok(*id);
+    /// The coordinators of these names; those that are not known yet are asked for at once.
+    pub(super) async fn find(
+        &self,
+        cluster: &Cluster,
+        kind: i8,
+        names: BTreeSet<&str>,
+    ) -> HashMap<String, Result<i32>> {
+        let known = |name: &str| self.known().get(&(kind, name.to_owned())).copied();
+        let mut found = HashMap::new();
+        let mut wanted = Vec::new();
+        for name in names {
+            match known(name) {
+                Some(id) => drop(found.insert(name.to_owned(), Ok(id))),
+                None => wanted.push(name.to_owned()),
+            }
         }
-        let id = ask(cluster, kind, name).await?;
-        self.known().insert(key, id);
-        Ok(id)
+        if !wanted.is_empty() {
+            let answers = Box::pin(ask(cluster, kind, &wanted)).await;
+            for name in wanted {
+                let answer = answers.get(&name).cloned();
+                let answer = answer.unwrap_or_else(|| Err(not_found(ErrorCode::NONE, &name)));
+                if let Ok(id) = answer {
+                    self.known().insert((kind, name.clone()), id);
+                }
+                found.insert(name, answer);
+            }
+        }
+        found
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<(i8, String), i32>> {
@@ -40,26 +62,63 @@ impl Coordinators {
     }
 }
 
-async fn ask(cluster: &Cluster, kind: i8, name: &str) -> Result<i32> {
+async fn ask(cluster: &Cluster, kind: i8, names: &[String]) -> HashMap<String, Result<i32>> {
+    let connection = async {
+        let broker = cluster.resolve(&Target::Any).await?;
+        let connection = cluster.connection(broker).await?;
+        let version = connection.version::<FindCoordinatorRequest>()?;
+        Ok((connection, version))
+    };
+    let failed = |error: Error| {
+        let error = error.context(format!("find the coordinator of {}", names.join(", ")));
+        names.iter().map(|name| (name.clone(), Err(error.clone()))).collect()
+    };
+    let (connection, version) = match connection.await {
+        Ok(open) => open,
+        Err(error) => return failed(error),
+    };
     // From version 4 on names travel in a list (KIP-699).
-    let request = |version| match version {
-        ..4 => {
-            FindCoordinatorRequest { key: name.to_owned(), key_type: kind, ..Default::default() }
-        }
-        4.. => FindCoordinatorRequest {
+    let requests: Vec<_> = if version < 4 {
+        let one = |name: &String| FindCoordinatorRequest {
+            key: name.clone(),
             key_type: kind,
-            coordinator_keys: vec![name.to_owned()],
             ..Default::default()
-        },
+        };
+        names.iter().map(one).collect()
+    } else {
+        let coordinator_keys = names.to_vec();
+        vec![FindCoordinatorRequest { key_type: kind, coordinator_keys, ..Default::default() }]
     };
-    let response = Box::pin(cluster.attempt(&Target::Any, request)).await?;
-    let (error, id) = match response.coordinators.first() {
-        Some(found) => (found.error_code, found.node_id),
-        None => (response.error_code, response.node_id),
-    };
-    match ErrorCode(error) {
+    let timeout = cluster.config().request_timeout;
+    let responses = join_all(requests.iter().map(|request| connection.call(request, timeout)));
+    let mut found = HashMap::new();
+    for (response, request) in responses.await.into_iter().zip(requests) {
+        match response {
+            Ok(response) if version < 4 => {
+                let answer = read(response.error_code, response.node_id, &request.key);
+                found.insert(request.key, answer);
+            }
+            Ok(response) => found.extend(response.coordinators.into_iter().map(|it| {
+                let answer = read(it.error_code, it.node_id, &it.key);
+                (it.key, answer)
+            })),
+            Err(error) => return failed(error.into()),
+        }
+    }
+    found
+}
+
+fn read(code: i16, id: i32, name: &str) -> Result<i32> {
+    match ErrorCode(code) {
         ErrorCode::NONE if id >= 0 => Ok(id),
-        ErrorCode::NONE => Err(super::unavailable(&format!("the coordinator of {name}"))),
-        error => Err(Error::broker(error, format!("find the coordinator of {name}"))),
+        code => Err(not_found(code, name)),
+    }
+}
+
+/// Without a code the broker has named nobody.
+fn not_found(code: ErrorCode, name: &str) -> Error {
+    match code {
+        ErrorCode::NONE => super::unavailable(&format!("the coordinator of {name}")),
+        code => Error::broker(code, format!("find the coordinator of {name}")),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::protocol::ErrorCode;
+use crate::protocol::messages::describe_cluster::DescribeClusterResponse;
 use crate::protocol::messages::metadata::{
     MetadataResponse, MetadataResponsePartition, MetadataResponseTopic,
 };
@@ -78,14 +79,8 @@ impl Metadata {
         next.cluster_id = response.cluster_id.or(next.cluster_id);
         // A broker that has just started may know no brokers at all.
         if !response.brokers.is_empty() {
-            next.brokers = response
-                .brokers
-                .into_iter()
-                .map(|b| {
-                    let port = u16::try_from(b.port).unwrap_or_default();
-                    (b.node_id, Broker { id: b.node_id, host: b.host, port, rack: b.rack })
-                })
-                .collect();
+            let nodes = response.brokers.into_iter();
+            next.brokers = brokers(nodes.map(|it| (it.node_id, it.host, it.port, it.rack)));
         }
         next.controller = Some(response.controller_id).filter(|id| *id >= 0);
         for topic in response.topics {
@@ -99,6 +94,19 @@ impl Metadata {
             next.topics.insert(merged.name.clone(), Arc::new(merged));
         }
         next
+    }
+
+    /// A snapshot without topics. Of a controller's answer, controllers take the place of the
+    /// brokers (KIP-919).
+    pub(crate) fn of_nodes(response: DescribeClusterResponse) -> Self {
+        let nodes = response.brokers.into_iter();
+        let nodes = nodes.map(|it| (it.broker_id, it.host, it.port, it.rack));
+        Self {
+            cluster_id: Some(response.cluster_id),
+            controller: Some(response.controller_id).filter(|id| *id >= 0),
+            brokers: brokers(nodes),
+            topics: HashMap::new(),
+        }
     }
 
     /// This snapshot with a leader that a response told of (KIP-951), unless it is known already
@@ -129,6 +137,16 @@ impl Metadata {
         let partition = self.topics.get(topic)?.partition(partition)?;
         Some((partition.leader?, partition.leader_epoch))
     }
+}
+
+fn brokers(
+    nodes: impl Iterator<Item = (i32, String, i32, Option<String>)>,
+) -> BTreeMap<i32, Broker> {
+    let broker = |(id, host, port, rack)| {
+        let port = u16::try_from(port).unwrap_or_default();
+        (id, Broker { id, host, port, rack })
+    };
+    nodes.map(broker).collect()
 }
 
 impl TopicMetadata {

@@ -2,6 +2,7 @@
 //!
 //! Knows brokers, metadata and routing; knows nothing of what readers and writers do with it.
 
+mod ask;
 mod config;
 mod coordinator;
 mod metadata;
@@ -9,26 +10,31 @@ mod offsets;
 mod pool;
 mod refresh;
 mod retry;
+mod split;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub(crate) use ask::{At, check_response};
 pub(crate) use config::{ClusterConfig, Source, check_duration};
 pub(crate) use metadata::Metadata;
 pub use metadata::{Broker, PartitionMetadata, TopicMetadata};
 pub use offsets::FoundOffset;
-pub(crate) use offsets::{EARLIEST, LATEST, MAX_TIMESTAMP, list_offsets, list_offsets_at};
+pub(crate) use offsets::{
+    EARLIEST, LATEST, MAX_TIMESTAMP, found_offset, list_offsets_at, list_offsets_request,
+};
 pub(crate) use retry::{Attempts, Backoff};
+pub(crate) use split::{Answers, Split, split};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{ErrorCode, Request};
 use crate::task::{self, Task};
 use crate::transport::{Connect, Connection, TransportError};
 use crate::types::TopicPartition;
-use crate::wire::EncodeError;
+use crate::wire::{EncodeError, Uuid};
 use coordinator::{Coordinators, GROUP, TRANSACTION};
 use pool::Pool;
 use refresh::Refresh;
@@ -53,6 +59,7 @@ struct Shared {
     metadata: watch::Sender<Arc<Metadata>>,
     refresh: Refresh,
     coordinators: Coordinators,
+    instance_id: OnceLock<Uuid>,
 }
 
 /// Which broker a request goes to.
@@ -95,6 +102,7 @@ impl Cluster {
             metadata: watch::Sender::default(),
             refresh: Refresh::default(),
             coordinators: Coordinators::default(),
+            instance_id: OnceLock::new(),
         });
         // Subscribed before the task runs: who asks in between must be heard.
         let asked = shared.refresh.tickets();
@@ -120,6 +128,11 @@ impl Cluster {
 
     pub(crate) fn config(&self) -> &ClusterConfig {
         &self.0.shared.config
+    }
+
+    /// How brokers name this client in its metrics, once one has said it.
+    pub(crate) fn instance_id(&self) -> &OnceLock<Uuid> {
+        &self.0.shared.instance_id
     }
 
     /// The newest snapshot.
@@ -204,7 +217,7 @@ impl Cluster {
     }
 
     /// Sends a request, again where that may help, and returns the answer, whose error codes are
-    /// the caller's to look at.
+    /// the caller's to look at. No version above `last` is used.
     ///
     /// # Errors
     ///
@@ -213,11 +226,12 @@ impl Cluster {
         &self,
         target: &Target,
         request: &R,
+        last: i16,
         deadline: Instant,
     ) -> Result<R::Response> {
         let mut attempts = self.attempts(deadline);
         loop {
-            let attempt = self.attempt(target, |_| request.clone());
+            let attempt = self.attempt_at(target, last, |_| request.clone());
             match attempts.run(|| R::KEY.to_string(), attempt).await {
                 Ok(response) => return Ok(response),
                 Err(error) => {
@@ -238,11 +252,21 @@ impl Cluster {
         target: &Target,
         request: impl FnOnce(i16) -> R + Send,
     ) -> Result<R::Response> {
+        self.attempt_at(target, i16::MAX, request).await
+    }
+
+    async fn attempt_at<R: Request>(
+        &self,
+        target: &Target,
+        last: i16,
+        request: impl FnOnce(i16) -> R + Send,
+    ) -> Result<R::Response> {
         let broker = self.resolve(target).await?;
         let connection = self.connection(broker).await?;
-        let request = request(connection.version::<R>()?);
-        connection
-            .call(&request, self.config().request_timeout)
+        let version = connection.version::<R>()?.min(last);
+        let (request, timeout) = (request(version), self.config().request_timeout);
+        let answer = async { connection.start_at(version, &request, timeout).await?.await };
+        answer
             .await
             .map_err(|error| Error::from(error).context(format!("{} to broker {broker}", R::KEY)))
     }
@@ -276,22 +300,62 @@ impl Cluster {
     }
 
     async fn resolve(&self, target: &Target) -> Result<i32> {
+        let found = self.resolve_all(std::slice::from_ref(target)).await.pop();
+        found.unwrap_or_else(|| Err(unavailable("the broker")))
+    }
+
+    /// The broker that each target means at the moment; coordinators are looked up together.
+    async fn resolve_all(&self, targets: &[Target]) -> Vec<Result<i32>> {
+        let names = |of: fn(&Target) -> Option<&str>| targets.iter().filter_map(of).collect();
+        let coordinators = &self.0.shared.coordinators;
+        let (groups, transactions) = futures::join!(
+            coordinators.find(
+                self,
+                GROUP,
+                names(|target| match target {
+                    Target::Group(name) => Some(name),
+                    _ => None,
+                })
+            ),
+            coordinators.find(
+                self,
+                TRANSACTION,
+                names(|target| match target {
+                    Target::Transaction(name) => Some(name),
+                    _ => None,
+                })
+            ),
+        );
         let metadata = self.metadata();
-        match target {
-            Target::Any => {
-                let ids: Vec<_> = metadata.brokers.keys().copied().collect();
-                fastrand::choice(ids).ok_or_else(|| unavailable("any broker"))
-            }
+        let brokers_only = |target: &Target| {
+            let text =
+                format!("{target:?}: only brokers can answer, and this is a client of controllers");
+            Err(Error::new(ErrorKind::Unsupported, text))
+        };
+        let missing = |name: &str| Err(unavailable(&format!("the coordinator of {name}")));
+        // The same for all of them: one request does.
+        let any = fastrand::choice(metadata.brokers.keys().copied());
+        let found = targets.iter().map(|target| match target {
+            Target::Any => any.ok_or_else(|| unavailable("any broker")),
             Target::Controller => metadata.controller.ok_or_else(|| unavailable("the controller")),
             Target::Broker(id) => Ok(*id),
-            Target::Leader(at) => metadata
-                .leader(&at.topic, at.partition)
-                .map(|(leader, _)| leader)
-                .ok_or_else(|| unavailable(&format!("the leader of {at}"))),
-            Target::Group(name) => self.0.shared.coordinators.find(self, GROUP, name).await,
+            target if self.config().controllers => brokers_only(target),
+            Target::Leader(at) => leader(&metadata, at),
+            Target::Group(name) => groups.get(name).cloned().unwrap_or_else(|| missing(name)),
             Target::Transaction(name) => {
-                self.0.shared.coordinators.find(self, TRANSACTION, name).await
+                transactions.get(name).cloned().unwrap_or_else(|| missing(name))
             }
+        });
+        found.collect()
+    }
+}
+
+impl Target {
+    /// The topic whose metadata leads to the broker.
+    fn topic(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Leader(at) => Some(at.topic.clone()),
+            _ => None,
         }
     }
 }
@@ -305,7 +369,10 @@ impl Shared {
     fn address(&self, broker: i32) -> Result<(String, u16)> {
         let metadata = self.metadata.borrow();
         let known = metadata.brokers.get(&broker);
-        let known = known.ok_or_else(|| unavailable(&format!("broker {broker}")))?;
+        let known = known.ok_or_else(|| {
+            Error::broker(ErrorCode::BROKER_NOT_AVAILABLE, format!("broker {broker} is not known"))
+                .retriable(true)
+        })?;
         Ok((known.host.clone(), known.port))
     }
 }
@@ -314,6 +381,20 @@ impl Drop for Interest {
     fn drop(&mut self) {
         self.shared.refresh.untrack(&self.topics);
     }
+}
+
+fn leader(metadata: &Metadata, at: &TopicPartition) -> Result<i32> {
+    let Some(topic) = metadata.topics.get(&at.topic) else {
+        return Err(unavailable(&format!("topic {}", at.topic)));
+    };
+    let partition = topic.partition(at.partition);
+    let code = match (topic.error, partition.map(|partition| partition.leader)) {
+        (ErrorCode::NONE, Some(Some(leader))) => return Ok(leader),
+        (ErrorCode::NONE, Some(None)) => ErrorCode::LEADER_NOT_AVAILABLE,
+        (ErrorCode::NONE, None) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        (code, _) => code,
+    };
+    Err(Error::broker(code, format!("the leader of {at}")))
 }
 
 /// Not known, or not there at the moment.

@@ -11,6 +11,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Metadata, Shared};
 use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::ErrorCode;
+use crate::protocol::messages::describe_cluster::DescribeClusterRequest;
 use crate::protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 use crate::transport::Connection;
 
@@ -127,6 +129,9 @@ enum Source {
     Bootstrap(String, u16),
 }
 
+/// The type of endpoint, as the protocol numbers it.
+const CONTROLLERS: i8 = 2;
+
 /// A broker that has not answered after this long is joined by the next one.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -189,6 +194,9 @@ async fn ask(shared: &Shared, source: Source) -> Result<()> {
             connection.map_err(|error| error.context(format!("connect to {host}:{port}")))?
         }
     };
+    if shared.config.controllers {
+        return ask_controller(shared, &connection).await;
+    }
     let topics = shared.refresh.topics();
     let request = request(&connection, &topics, shared.config.allow_auto_topic_creation)?;
     let response = connection.call(&request, shared.config.request_timeout).await?;
@@ -198,6 +206,17 @@ async fn ask(shared: &Shared, source: Source) -> Result<()> {
         next.topics.retain(|name, _| topics.contains(name));
         *metadata = Arc::new(next);
     });
+    Ok(())
+}
+
+/// Controllers know no topics; they know each other, and which of them is active.
+async fn ask_controller(shared: &Shared, connection: &Connection) -> Result<()> {
+    let request = DescribeClusterRequest { endpoint_type: CONTROLLERS, ..Default::default() };
+    let response = connection.call(&request, shared.config.request_timeout).await?;
+    ErrorCode(response.error_code)
+        .check()
+        .map_err(|code| Error::broker(code, "describe the controllers"))?;
+    shared.metadata.send_replace(Arc::new(Metadata::of_nodes(response)));
     Ok(())
 }
 

@@ -23,7 +23,7 @@ pub use fetch::{Fetched, ReadBatch};
 pub use partition::PartitionConn;
 pub use produce::Written;
 
-use crate::admin::metadata_request;
+use crate::admin::metadata::metadata_request;
 use crate::cluster::{Broker, Metadata, TopicMetadata};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::messages::api_versions::ApiVersionsRequest;
@@ -37,7 +37,7 @@ use builder::Settings;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> kafkio::Result<()> {
 /// # let cluster = kafkio::testing::FakeCluster::start().await.unwrap();
 /// # let address = cluster.bootstrap().remove(0);
-/// use kafkio::{Conn, admin::NewTopic};
+/// use kafkio::{Conn, admin::topics::NewTopic};
 ///
 /// let conn = Conn::dial(&address).await?;
 /// let controller = conn.dial_broker(&conn.controller().await?).await?;

@@ -1,8 +1,9 @@
 //! Creates and deletes topics, by one request to the broker of the connection.
 
 use super::Conn;
-use crate::admin::{
-    CreatedTopic, NewTopic, Results, create_topics_request, create_topics_results,
+use crate::admin::Results;
+use crate::admin::topics::{
+    CreatedTopic, NewTopic, TopicRef, create_topics_request, create_topics_results,
     delete_topics_request, delete_topics_results,
 };
 use crate::error::Result;
@@ -47,9 +48,10 @@ impl Conn {
     /// Dropping the future recalls nothing that was sent: the topics may be deleted.
     pub async fn delete_topics(&self, topics: &[&str]) -> Result<Results<String, ()>> {
         let names: Vec<_> = topics.iter().map(|name| (*name).to_owned()).collect();
+        let topics: Vec<_> = names.iter().map(TopicRef::from).collect();
         let what = format!("delete topic at {}:", self.name());
         let timeout = self.broker_timeout();
-        let request = |version| delete_topics_request(&names, timeout, version);
+        let request = |version| delete_topics_request(&topics, timeout, version);
         let response = self.call(request).await?;
         Ok(delete_topics_results(&what, &names, response))
     }

@@ -4,7 +4,7 @@
 ///
 /// ```text
 /// message! {
-///     request Heartbeat(12): 0..=4, flexible 4, returns HeartbeatResponse;
+///     request HeartbeatRequest(12): 0..=4, flexible 4, to Group, returns HeartbeatResponse;
 ///
 ///     /// Docs.
 ///     struct HeartbeatRequest {
@@ -19,6 +19,8 @@
 /// }
 /// ```
 ///
+/// `to` says where the request is to go: a variant of [`Route`](super::Route).
+///
 /// `throttled N` before `returns` says from which version on the client waits for the response's
 /// `throttle_time_ms` (KIP-219); before it, the broker waits before it answers.
 ///
@@ -32,8 +34,8 @@
 macro_rules! message {
     (
         $(
-            request $request:ident($key:literal): $versions:expr, flexible $flexible:literal,
-            $(throttled $throttled:literal,)? returns $response:ty;
+            request $request:ident($key:literal): $versions:expr, flexible $flexible:expr,
+            to $route:ident, $(throttled $throttled:literal,)? returns $response:ty;
         )?
         $(
             $(#[$meta:meta])*
@@ -56,6 +58,7 @@ macro_rules! message {
                 const KEY: $crate::protocol::ApiKey = $crate::protocol::ApiKey($key);
                 const VERSIONS: ::std::ops::RangeInclusive<i16> = $versions;
                 const FLEXIBLE: i16 = $flexible;
+                const ROUTE: $crate::protocol::Route = $crate::protocol::Route::$route;
                 type Response = $response;
 
                 $(
@@ -83,6 +86,7 @@ macro_rules! message {
             }
 
             impl Default for $name {
+                #[inline]
                 fn default() -> Self {
                     Self {
                         $($field: message!(@default $($default)?),)*
@@ -92,7 +96,10 @@ macro_rules! message {
                 }
             }
 
+            #[allow(clippy::float_cmp, reason = "defaults are exact")]
+            // Inline, so that what nobody sends is not compiled.
             impl $crate::wire::Wire for $name {
+                #[inline]
                 fn decode(
                     src: &mut ::bytes::Bytes,
                     version: $crate::wire::Version,
@@ -120,6 +127,7 @@ macro_rules! message {
                     Ok(this)
                 }
 
+                #[inline]
                 fn encode(
                     &self,
                     dst: &mut ::bytes::BytesMut,
@@ -131,6 +139,7 @@ macro_rules! message {
                                 return Err($crate::wire::EncodeError::Null {
                                     field: concat!(stringify!($name), ".", stringify!($field)),
                                     version: version.number,
+                                    since: message!(@null_since version, $($spec)*),
                                 });
                             }
                             $crate::wire::Wire::encode(&self.$field, dst, version)?;
@@ -140,6 +149,7 @@ macro_rules! message {
                                 return Err($crate::wire::EncodeError::Unsupported {
                                     field: concat!(stringify!($name), ".", stringify!($field)),
                                     version: version.number,
+                                    since: message!(@since version, $($spec)*),
                                 });
                             }
                         }
@@ -151,6 +161,7 @@ macro_rules! message {
                                 return Err($crate::wire::EncodeError::Unsupported {
                                     field: concat!(stringify!($name), ".", stringify!($tfield)),
                                     version: version.number,
+                                    since: message!(@since version, $($tspec)*),
                                 });
                             }
                         }
@@ -187,7 +198,7 @@ macro_rules! message {
     (@reflect $tag:expr, $field:ident: $ty:ty [$($spec:tt)*] $(= $default:expr)?) => {{
         let default: $ty = message!(@default $($default)?);
         $crate::protocol::reflect::Field {
-            name: stringify!($field),
+            name: stringify!($field).trim_start_matches("r#"),
             kind: <$ty as $crate::protocol::reflect::Reflect>::kind(),
             is_in: |version| message!(@when version, $($spec)*),
             null_in: |_version| message!(@null _version, $($spec)*),
@@ -202,6 +213,14 @@ macro_rules! message {
     (@when $version:ident, $when:expr $(; $($rest:tt)*)?) => {
         ::std::ops::RangeBounds::<i16>::contains(&($when), &$version.number)
     };
+    // The first later version that has the field.
+    (@since $version:ident, $when:expr $(; $($rest:tt)*)?) => {
+        $crate::wire::since(&($when), $version.number)
+    };
+    (@null_since $version:ident, $when:expr; null $null:expr $(; ignorable)?) => {
+        $crate::wire::since(&($null), $version.number)
+    };
+    (@null_since $version:ident, $($spec:tt)*) => { None };
     // Whether the field may be null in this version: always, unless it says since when.
     (@null $version:ident, $when:expr; null $null:expr $(; ignorable)?) => {
         ::std::ops::RangeBounds::<i16>::contains(&($null), &$version.number)

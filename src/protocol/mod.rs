@@ -3,14 +3,20 @@
 //! One file per request and response under [`messages`], each struct with the names of Kafka's
 //! schema in snake case. Knows no sockets and no retries. The tests hold all of it against bytes
 //! that Apache's own classes made (`tests/golden/`).
+//!
+//! # Calls
+//!
+#![doc = include_str!("calls.md")]
 
 mod api_key;
+pub mod consumer_protocol;
 mod error_code;
 mod header;
 mod message;
 pub mod messages;
 #[cfg(test)]
 pub(crate) mod reflect;
+pub(crate) mod releases;
 #[cfg(test)]
 mod tests;
 
@@ -23,8 +29,29 @@ pub use api_key::ApiKey;
 pub use error_code::ErrorCode;
 pub use header::{RequestHeader, ResponseHeader};
 use message::message;
+pub(crate) use releases::first_release;
 
 use crate::wire::{DecodeError, EncodeError, Version, Wire, decode_all};
+
+/// Where a kind of request is to go, because only there it can be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Route {
+    /// Any broker.
+    Any,
+    /// The broker that the request is about; any, where it is about none.
+    Broker,
+    /// Each broker: one knows only its own part of the answer.
+    EveryBroker,
+    /// The controller.
+    Controller,
+    /// The leader of the partitions.
+    Leader,
+    /// The coordinator of the group.
+    Group,
+    /// The coordinator of the transactional id.
+    Transaction,
+}
 
 /// A request: its key, the versions that we speak, and the response that it expects.
 pub trait Request: Wire + Clone + Send + Sync + 'static {
@@ -34,6 +61,8 @@ pub trait Request: Wire + Clone + Send + Sync + 'static {
     const VERSIONS: RangeInclusive<i16>;
     /// The first version with compact lengths and tagged fields; `i16::MAX` if there is none.
     const FLEXIBLE: i16;
+    /// Where the request is to go.
+    const ROUTE: Route;
     /// What the broker answers with.
     type Response: Wire + Send + 'static;
 

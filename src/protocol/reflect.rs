@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::wire::{Uuid, Version};
+use crate::wire::{Secret, Uuid, Version};
 
 /// The type of a field, in the words of Kafka's schema.
 #[derive(Clone, Debug)]
@@ -61,6 +61,7 @@ simple! {
     Uuid = "uuid",
     String = "string",
     Bytes = "bytes",
+    Secret = "bytes",
 }
 
 impl<T: Reflect> Reflect for Vec<T> {

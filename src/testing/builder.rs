@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::FakeCluster;
 use super::broker::Shared;
-use super::handlers::check_config;
+use super::configs::check_config;
 use super::state::{Broker, Settings, State, is_topic_name};
 use super::versions::Release;
 
@@ -32,6 +32,7 @@ pub struct FakeClusterBuilder {
     default_partitions: i32,
     replication_factor: Option<i16>,
     cut_batches: bool,
+    authorizer: bool,
     request_log: bool,
     seed: u64,
 }
@@ -50,6 +51,7 @@ impl FakeClusterBuilder {
             default_partitions: 1,
             replication_factor: None,
             cut_batches: false,
+            authorizer: false,
             request_log: true,
             seed: 0,
         }
@@ -74,7 +76,8 @@ impl FakeClusterBuilder {
     }
 
     /// A configuration of such a topic. Those that the cluster heeds: `message.timestamp.type`,
-    /// `max.message.bytes`, `min.insync.replicas`.
+    /// `max.message.bytes`, `min.insync.replicas`, and `cleanup.policy` as to whether records can
+    /// be deleted.
     pub fn topic_config(
         mut self,
         topic: impl Into<String>,
@@ -131,6 +134,14 @@ impl FakeClusterBuilder {
     /// which sends ranges of its files. Default: no, batches are whole.
     pub fn cut_batches(mut self, enable: bool) -> Self {
         self.cut_batches = enable;
+        self
+    }
+
+    /// Whether there is an authorizer (property `authorizer.class.name`): access control entries can
+    /// be created, listed and deleted then. Nobody is refused for them. Default: no, and those
+    /// calls are answered with [`SECURITY_DISABLED`](crate::protocol::ErrorCode::SECURITY_DISABLED).
+    pub fn authorizer(mut self, enable: bool) -> Self {
+        self.authorizer = enable;
         self
     }
 
@@ -218,7 +229,7 @@ impl FakeClusterBuilder {
             configs.insert(config.clone(), value.clone());
         }
         let release = match &self.kafka_version {
-            None => Some(Release::default()),
+            None => Some(Release::NEWEST),
             Some(version) => Release::parse(version),
         };
         let Some(release) = release else {
@@ -232,6 +243,7 @@ impl FakeClusterBuilder {
             default_partitions: self.default_partitions,
             replication_factor: self.replication_factor.unwrap_or(3),
             cut_batches: self.cut_batches,
+            authorizer: self.authorizer,
         };
         Ok((settings, configs))
     }

@@ -305,6 +305,10 @@ impl FakeCluster {
     /// Shows every request of that kind to the hook, before the broker sees it. Hooks are asked in
     /// the order of their making, until one does not [`Pass`](Fault::Pass). They may use the
     /// cluster; it does not wait for them meanwhile.
+    ///
+    /// A call that the brokers themselves have no answer to is there from now on, if the emulated
+    /// Kafka has it: on connections that ask for the versions after this. What no hook answers then
+    /// ends the connection.
     pub fn on(&self, key: ApiKey, hook: impl FnMut(&Call) -> Fault + Send + 'static) -> FaultGuard {
         let id = self.shared.hooks.add(key, false, hook);
         FaultGuard::new(Arc::downgrade(&self.shared), id)

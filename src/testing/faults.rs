@@ -1,7 +1,7 @@
 //! Faults: hooks that see each request before the broker does, and error codes that answers are
 //! made to carry. Knows nothing of what brokers normally answer.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -97,6 +97,8 @@ pub struct FaultGuard {
 pub(super) struct Hooks {
     entries: Mutex<Vec<Entry>>,
     failures: Mutex<HashMap<ApiKey, VecDeque<ErrorCode>>>,
+    /// All calls that ever had a hook or a failure.
+    seen: Mutex<BTreeSet<ApiKey>>,
     next_id: AtomicU64,
 }
 
@@ -243,6 +245,7 @@ impl Hooks {
         hook: impl FnMut(&Call) -> Fault + Send + 'static,
     ) -> u64 {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        lock(&self.seen).insert(key);
         lock(&self.entries).push(Entry { id, key, is_once, hook: Arc::new(Mutex::new(hook)) });
         id
     }
@@ -273,7 +276,13 @@ impl Hooks {
     }
 
     pub(super) fn push_failures(&self, key: ApiKey, codes: impl IntoIterator<Item = ErrorCode>) {
+        lock(&self.seen).insert(key);
         lock(&self.failures).entry(key).or_default().extend(codes);
+    }
+
+    /// Whether a test meddles with such calls, or did.
+    pub(super) fn has_seen(&self, key: ApiKey) -> bool {
+        lock(&self.seen).contains(&key)
     }
 
     /// The code that the next answer to such a request carries, if any.

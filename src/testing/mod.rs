@@ -52,13 +52,20 @@
 //!
 //! No replication: all replicas of a partition are one log, always in sync. No fetch sessions, no
 //! fetching from followers, no conversion between message formats, no retention or compaction, no
-//! checks of idempotent sequences, no groups, no transactions, no security. It is stricter than
-//! Kafka 4 in one thing: only the controller takes `CreateTopics` and `DeleteTopics`.
+//! checks of idempotent sequences, no groups, no transactions, no security. Configurations, access
+//! control entries and quotas are kept and listed; of the configurations,
+//! [these](FakeClusterBuilder::topic_config) have an effect, of the others none. It is stricter than
+//! Kafka 4 in one thing: only the controller creates and deletes topics, and adds partitions.
+//!
+//! A call that it does not have is not announced to clients, until a [hook](FakeCluster::on)
+//! answers it.
 
+mod acls;
 mod batch;
 mod broker;
 mod builder;
 mod cluster;
+mod configs;
 mod faults;
 mod handlers;
 mod log;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::acls::Acl;
+use super::configs::{Refusal, Values};
 use super::log::PartitionLog;
 use super::versions::Release;
 use crate::protocol::{ApiKey, ErrorCode};
@@ -20,6 +22,10 @@ pub(super) struct State {
     pub(super) brokers: BTreeMap<i32, Broker>,
     pub(super) controller: i32,
     pub(super) topics: Topics,
+    /// Set for each broker; under the empty name for all.
+    pub(super) broker_configs: BTreeMap<String, Values>,
+    pub(super) quotas: BTreeMap<QuotaEntity, BTreeMap<String, f64>>,
+    acls: Option<BTreeSet<Acl>>,
     pub(super) throttles: HashMap<ApiKey, Duration>,
     random: fastrand::Rng,
     /// Virtual time moves the broker's clock too, so that tests can tell what it will say.
@@ -35,6 +41,7 @@ pub(super) struct Settings {
     pub(super) default_partitions: i32,
     pub(super) replication_factor: i16,
     pub(super) cut_batches: bool,
+    pub(super) authorizer: bool,
 }
 
 /// One broker.
@@ -45,6 +52,9 @@ pub(super) struct Broker {
     pub(super) rack: Option<String>,
     pub(super) is_up: bool,
 }
+
+/// Whom a quota is for: types, and names or the default.
+pub(super) type QuotaEntity = BTreeMap<String, Option<String>>;
 
 /// Topics by name.
 #[derive(Debug, Default)]
@@ -62,7 +72,7 @@ pub(super) enum TopicRef<'a> {
 pub(super) struct Topic {
     pub(super) name: String,
     pub(super) id: Uuid,
-    pub(super) configs: BTreeMap<String, String>,
+    pub(super) configs: Values,
     pub(super) partitions: Vec<Partition>,
 }
 
@@ -78,12 +88,16 @@ pub(super) struct Partition {
 impl State {
     pub(super) fn new(settings: Settings, brokers: BTreeMap<i32, Broker>, seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
+        let acls = settings.authorizer.then(BTreeSet::new);
         Self {
             settings,
             cluster_id: (0..22).map(|_| random.alphanumeric()).collect(),
             controller: brokers.keys().next().copied().unwrap_or(-1),
             brokers,
             topics: Topics::default(),
+            broker_configs: BTreeMap::new(),
+            quotas: BTreeMap::new(),
+            acls,
             throttles: HashMap::new(),
             random,
             started: (Instant::now(), Timestamp::now().as_millis()),
@@ -128,7 +142,7 @@ impl State {
         &mut self,
         name: &str,
         replicas: Vec<Vec<i32>>,
-        configs: BTreeMap<String, String>,
+        configs: Values,
     ) -> Uuid {
         // Zero would mean "none".
         let id = Uuid(self.random.u128(1..));
@@ -141,15 +155,29 @@ impl State {
 
     /// Makes the topic have so many partitions.
     pub(super) fn add_partitions(&mut self, name: &str, total: i32) {
-        let live = self.live();
         let Some(topic) = self.topics.0.get(name) else {
             return;
         };
         let (old, factor) = (topic.partitions.len(), topic.factor());
         let first = i32::try_from(old).unwrap_or(i32::MAX);
-        let added = self.place(total.saturating_sub(first), first, factor);
+        self.add_replicas(name, self.place(total.saturating_sub(first), first, factor));
+    }
+
+    /// Gives the topic another partition for each of these lists of replicas.
+    pub(super) fn add_replicas(&mut self, name: &str, added: Vec<Vec<i32>>) {
+        let live = self.live();
         if let Some(topic) = self.topics.0.get_mut(name) {
             topic.partitions.extend(added.into_iter().map(|it| Partition::new(it, &live)));
+        }
+    }
+
+    /// The access control entries, if there is an authorizer, and no failure.
+    pub(super) fn acls(&mut self, fail: Option<ErrorCode>) -> Result<&mut BTreeSet<Acl>, Refusal> {
+        match fail {
+            Some(code) => Err((code, code.text().to_owned())),
+            None => self.acls.as_mut().ok_or_else(|| {
+                (ErrorCode::SECURITY_DISABLED, "No Authorizer is configured.".to_owned())
+            }),
         }
     }
 

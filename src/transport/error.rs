@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{ApiKey, ErrorCode};
+use crate::protocol::{ApiKey, ErrorCode, first_release};
 use crate::wire::{DecodeError, EncodeError};
 
 /// What ended a connection, or failed a request on it.
@@ -138,7 +138,7 @@ pub enum TransportError {
         ours: (i16, i16),
     },
     /// A request that cannot be encoded in the version of the connection.
-    #[error("{api} cannot be sent in version {version}")]
+    #[error("{api} cannot be sent in version {version}{}", needed_text(*api, *source))]
     Encode {
         /// The request.
         api: ApiKey,
@@ -261,14 +261,36 @@ fn unsupported_text(api: ApiKey, broker: Option<(i16, i16)>, ours: (i16, i16)) -
             format!("versions {first} to {last}")
         }
     };
+    let needed = needed(api, ours.0);
     match broker {
-        None => format!("the broker does not know {api}: it is too old, or does not offer it"),
-        Some(broker) => {
-            let age = if broker.1 < ours.0 { "old" } else { "new" };
+        None if api == ApiKey::METADATA => {
+            "this does not answer as brokers do: controllers are for `Client::controllers`"
+                .to_owned()
+        }
+        None => format!("the broker does not know {api}{needed}"),
+        Some(broker) if broker.1 < ours.0 => {
             let (broker, ours) = (range(broker), range(ours));
-            format!("the broker is too {age} for {api}: it speaks {broker}, this client {ours}")
+            format!("the broker is too old for {api}: it speaks {broker}, not {ours}{needed}")
+        }
+        Some(broker) => {
+            let (broker, ours) = (range(broker), range(ours));
+            format!("the broker is too new for {api}: it speaks {broker}, this client {ours}")
         }
     }
+}
+
+fn needed_text(api: ApiKey, source: EncodeError) -> String {
+    match source {
+        EncodeError::Unsupported { since: Some(since), .. }
+        | EncodeError::Null { since: Some(since), .. } => needed(api, since),
+        _ => String::new(),
+    }
+}
+
+/// Which Kafka would do.
+fn needed(api: ApiKey, version: i16) -> String {
+    let release = first_release(api, version);
+    release.map(|release| format!(", which needs Kafka {release}")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -289,11 +311,11 @@ mod tests {
         };
         assert_eq!(
             unsupported(Some((0, 2))),
-            "the broker is too old for Produce: it speaks versions 0 to 2, \
-             this client versions 3 to 13"
+            "the broker is too old for Produce: it speaks versions 0 to 2, not versions 3 to 13, \
+             which needs Kafka 0.11"
         );
         assert!(unsupported(Some((14, 14))).contains("too new for Produce: it speaks version 14,"));
-        assert!(unsupported(None).contains("does not know Produce"));
+        assert!(unsupported(None).contains("does not know Produce, which needs Kafka 0.11"));
     }
 
     #[test]

@@ -11,12 +11,15 @@ mod tests;
 mod text;
 pub(crate) mod varint;
 
+use std::ops::{Bound, RangeBounds};
+
 use bytes::{Bytes, BytesMut};
 
 pub(crate) use array::Length;
 pub use primitive::Uuid;
 pub use tagged::UnknownTags;
 pub(crate) use tagged::{Tags, get_tags};
+pub use text::Secret;
 
 /// How the enclosing message is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,24 +59,40 @@ pub enum DecodeError {
 #[non_exhaustive]
 pub enum EncodeError {
     /// The field does not exist in this version, and leaving it out would change the meaning.
-    #[error("field {field} cannot be sent in version {version}")]
+    #[error("field {field} cannot be sent in version {version}{}", since_text(*since))]
     Unsupported {
         /// `Struct.field`.
         field: &'static str,
         /// The version it should have been sent in.
         version: i16,
+        /// The first later version that has it; `None` if it has been removed.
+        since: Option<i16>,
     },
     /// The field cannot be null in this version.
-    #[error("field {field} cannot be null in version {version}")]
+    #[error("field {field} cannot be null in version {version}{}", since_text(*since))]
     Null {
         /// `Struct.field`.
         field: &'static str,
         /// The version it should have been sent in.
         version: i16,
+        /// The first later version that allows it.
+        since: Option<i16>,
     },
     /// A string or array is longer than its length prefix can say.
     #[error("value is too long for its length prefix")]
     Length,
+}
+
+fn since_text(since: Option<i16>) -> String {
+    since.map(|since| format!(", only from version {since} on")).unwrap_or_default()
+}
+
+/// The first of these versions, if it is still to come.
+pub(crate) fn since(versions: &impl RangeBounds<i16>, version: i16) -> Option<i16> {
+    match versions.start_bound() {
+        Bound::Included(first) if *first > version => Some(*first),
+        _ => None,
+    }
 }
 
 /// A value with an encoding on the wire.

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
-use super::{DecodeError, EncodeError, Length, Tags, UnknownTags, Uuid, Version, Wire};
+use super::{DecodeError, EncodeError, Length, Secret, Tags, UnknownTags, Uuid, Version, Wire};
 use super::{decode_all, get_tags, varint};
 
 const CLASSIC: Version = Version { number: 0, flexible: false };
@@ -168,4 +168,11 @@ fn uuids_are_written_in_hex_groups() {
     let id = Uuid(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
     assert_eq!(id.to_string(), "00112233-4455-6677-8899-aabbccddeeff");
     assert!(Uuid::default().is_nil() && !id.is_nil());
+}
+
+#[test]
+fn a_secret_is_not_printed() {
+    let secret = Secret(Bytes::from_static(b"hunter2"));
+    round_trip(&secret);
+    assert_eq!(format!("{secret:?}"), "<7 bytes>");
 }

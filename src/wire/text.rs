@@ -1,5 +1,7 @@
 //! Strings and byte strings.
 
+use std::fmt;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{DecodeError, EncodeError, Length, Version, Wire};
@@ -62,5 +64,32 @@ impl Wire for Bytes {
         Length::Long.put(dst, version, Some(self.len()))?;
         dst.put_slice(self);
         Ok(())
+    }
+}
+
+/// Bytes that are nobody's business, such as a password or a key: `Debug` tells only how many.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(pub Bytes);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // None at all are no secret, and print as bytes do.
+        if self.0.is_empty() { self.0.fmt(f) } else { write!(f, "<{} bytes>", self.0.len()) }
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for Secret {
+    fn from(bytes: T) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl Wire for Secret {
+    fn decode(src: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
+        Bytes::decode(src, version).map(Self)
+    }
+
+    fn encode(&self, dst: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
+        self.0.encode(dst, version)
     }
 }

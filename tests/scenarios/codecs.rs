@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::StreamExt;
-use kafkio::admin::NewTopic;
+use kafkio::admin::topics::NewTopic;
 use kafkio::{Compression, Header, Message, Record, Timestamp, TimestampType};
 use tokio::time::timeout;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use kafkio::admin::NewTopic;
+use kafkio::admin::topics::NewTopic;
 use kafkio::protocol::{ApiKey, ErrorCode};
 use kafkio::{
     Acks, Compression, Conn, Error, Message, PartitionConn, ReadBatch, Record, Result, Start,

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use kafkio::admin::NewTopic;
+use kafkio::admin::topics::NewTopic;
 use kafkio::protocol::ErrorCode;
 use kafkio::{Client, Error, ErrorKind, Record};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

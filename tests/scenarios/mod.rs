@@ -3,8 +3,18 @@
 //!
 //! A scenario is a function in one of these files and a line in the list below.
 
+pub mod admin_cluster;
+pub mod admin_configs;
+pub mod admin_groups;
+pub mod admin_offsets;
+pub mod admin_replicas;
+pub mod admin_security;
+pub mod admin_share_groups;
+pub mod admin_topics;
+pub mod admin_transactions;
 pub mod codecs;
 pub mod conn;
+pub mod controllers;
 pub mod errors;
 pub mod failover;
 pub mod order;
@@ -16,6 +26,21 @@ pub mod topics;
 macro_rules! scenarios {
     ($apply:ident) => {
         $apply! {
+            admin_configs: described, altered, replaced, of_brokers, of_all_brokers, of_loggers,
+                of_groups_and_metrics;
+            admin_groups: classic, remove_members, consumer, consumer_by_pattern, offsets, many,
+                list_filters, lag, denied;
+            admin_offsets: every_spec, leader_epochs;
+            admin_replicas: reassignment, wrong_reassignments, preferred_leader, nobody_can_lead,
+                log_dirs, log_dir_moves;
+            admin_cluster: brokers, api_versions, features, quorum, wrong_voters, voters,
+                unregistered;
+            admin_topics: created, listed, described_by_name, by_id, partitions_added,
+                records_deleted;
+            admin_share_groups: share, share_member, streams, too_old;
+            admin_transactions: shown, aborted_in_a_partition, fenced, by_hand, too_old;
+            admin_security: acls_kept, acls_checked, quotas, scram_users, delegation_tokens,
+                no_telemetry;
             codecs: every_codec, keys_and_nulls, headers, sizes, timestamps, old_formats;
             conn: topics, looking_creates_nothing, batch_by_batch, message_by_message,
                 short_timeouts, waiting_fetch, offsets, acks, wrong_broker;
@@ -30,6 +55,7 @@ macro_rules! scenarios {
             errors: too_large_for_the_writer, too_large_for_the_broker, unknown_topic,
                 unknown_partition, nobody_listens, http_answers, tls_answers, peer_closes,
                 peer_is_silent;
+            controllers: changes, descriptions, configs, data, others, killed;
             failover: leader_killed, broker_restarted, bootstrap_with_dead_brokers;
         }
     };

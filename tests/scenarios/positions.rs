@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kafkio::admin::NewTopic;
+use kafkio::admin::topics::NewTopic;
 use kafkio::{Message, OutOfRange, Record, Start, Timestamp, TimestampType};
 use tokio::time::{sleep, timeout};
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kafkio::admin::{
-    CreateTopics, DeleteTopics, DescribeMetadata, ListOffsets, NewTopic, OffsetSpec,
-};
+use kafkio::admin::metadata::DescribeMetadata;
+use kafkio::admin::offsets::{ListOffsets, OffsetSpec};
+use kafkio::admin::topics::{CreateTopics, DeleteTopics, NewTopic};
 use kafkio::protocol::ErrorCode;
 use kafkio::{Record, Timestamp, TopicPartition};
 use tokio::time::{Instant, sleep, timeout};

@@ -1,11 +1,14 @@
 //! What a scenario needs from a cluster, and what many scenarios do with one.
 
+pub mod sasl;
+pub mod transaction;
+
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use futures::StreamExt;
-use kafkio::admin::NewTopic;
+use kafkio::admin::topics::NewTopic;
 use kafkio::protocol::ErrorCode;
 use kafkio::{Client, ClientBuilder, Message, Reader, Record};
 use tokio::time::{Instant, sleep, timeout};
@@ -21,9 +24,10 @@ pub type Outcome = Result<(), Skipped>;
 
 /// The cluster cannot do what the scenario needs, as this says.
 #[derive(Debug)]
-pub struct Skipped(pub &'static str);
+pub struct Skipped(pub String);
 
 /// What not every cluster can do.
+#[allow(dead_code, reason = "scenarios of admin calls need more of them")]
 #[derive(Clone, Copy, Debug)]
 pub enum Need {
     /// Three brokers.
@@ -38,8 +42,24 @@ pub enum Need {
     OldFormats,
     /// A count of the bytes that brokers send.
     ByteCount,
+    /// At least this version of Kafka.
+    Kafka(u16, u16),
+    /// Apache Kafka: the in-process cluster does not do this.
+    Real,
+    /// Checks of who may do what. Clients of [`TestCluster::client`] are `User:ANONYMOUS`. Who is
+    /// named in no ACL may do all until the resource has one.
+    Authorizer,
+    /// [`TestCluster::sasl_bootstrap`].
+    Sasl,
+    /// [`TestCluster::controllers`].
+    Controllers,
+    /// Brokers with two log directories each.
+    LogDirs,
+    /// Kafka's own tools: [`TestCluster::tool`].
+    Tools,
 }
 
+#[allow(dead_code, reason = "scenarios of admin calls need more of it")]
 /// A cluster, real or not, that scenarios run on. Scenarios share it, and have topics of their own.
 pub trait TestCluster: Sync {
     /// `host:port` of each broker.
@@ -56,6 +76,35 @@ pub trait TestCluster: Sync {
 
     /// Whether this is Apache Kafka.
     fn is_real(&self) -> bool;
+
+    /// `host:port` of each broker where it wants SASL without TLS, if it does: PLAIN for the users
+    /// `admin` (who may do all), `alice` and `bob`, whose passwords are their names and `-secret`;
+    /// SCRAM for those that a scenario makes.
+    fn sasl_bootstrap(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    /// `host:port` of each controller, where clients may talk to them (KIP-919).
+    fn controllers(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    /// How many log directories each broker has.
+    fn log_dirs(&self) -> usize {
+        1
+    }
+
+    /// Whether [`tool`](Self::tool) works.
+    fn has_tools(&self) -> bool {
+        false
+    }
+
+    /// Runs one of Kafka's tools on the cluster and gives its output; `None` where there are none.
+    /// It is told the `--bootstrap-server`, unless the arguments name another.
+    fn tool(&self, main: &str, arguments: &[&str]) -> impl Future<Output = Option<String>> + Send {
+        let _ = (main, arguments);
+        async { None }
+    }
 
     /// Bytes that the brokers have sent so far, where anybody counts them.
     fn bytes_sent(&self) -> Option<u64> {
@@ -79,17 +128,51 @@ pub trait TestCluster: Sync {
     /// Skips the scenario if the cluster cannot do that.
     fn needs(&self, need: Need) -> Outcome {
         let (has, why) = match need {
-            Need::ThreeBrokers => (self.brokers() >= 3, "needs three brokers"),
-            Need::Control => (self.is_controlled(), "needs a cluster of its own"),
-            Need::Headers => (self.version() >= (0, 11), "needs headers, Kafka 0.11"),
-            Need::ValidateOnly => (self.version() >= (0, 11), "needs validate_only, Kafka 0.10.2"),
+            Need::ThreeBrokers => (self.brokers() >= 3, "three brokers"),
+            Need::Control => (self.is_controlled(), "a cluster of its own"),
+            Need::Headers => (self.version() >= (0, 11), "headers, Kafka 0.11"),
+            Need::ValidateOnly => (self.version() >= (0, 11), "validate_only, Kafka 0.10.2"),
             Need::OldFormats => {
-                (self.is_real() && self.version() < (3, 0), "needs Apache Kafka before 3.0")
+                (self.is_real() && self.version() < (3, 0), "Apache Kafka before 3.0")
             }
-            Need::ByteCount => (self.bytes_sent().is_some(), "needs a count of bytes sent"),
+            Need::ByteCount => (self.bytes_sent().is_some(), "a count of bytes sent"),
+            Need::Kafka(major, minor) => {
+                (self.version() >= (major, minor), &*format!("Kafka {major}.{minor}"))
+            }
+            Need::Real => (self.is_real(), "Apache Kafka"),
+            // The in-process cluster keeps ACLs, and lets everybody do everything.
+            Need::Authorizer => (self.is_real(), "an authorizer"),
+            Need::Sasl => (self.sasl_bootstrap().is_some(), "a listener with SASL"),
+            Need::Controllers => (self.controllers().is_some(), "controllers that clients reach"),
+            Need::LogDirs => (self.log_dirs() >= 2, "two log directories"),
+            Need::Tools => (self.has_tools(), "Kafka's tools"),
         };
-        if has { Ok(()) } else { Err(Skipped(why)) }
+        if has { Ok(()) } else { Err(Skipped(format!("needs {why}"))) }
     }
+}
+
+/// A client that has logged in as `admin`, `alice` or `bob`: asks for [`Need::Sasl`].
+#[allow(dead_code, reason = "scenarios of admin calls need it")]
+pub async fn connect_as(cluster: &impl TestCluster, user: &str) -> Client {
+    let addresses = cluster.sasl_bootstrap().expect("a listener with SASL");
+    let builder = Client::builder(addresses).connector(sasl::LogsIn(user.to_owned()));
+    builder.connect().await.expect("a client")
+}
+
+/// A file of settings with which Kafka's tools log in (`--command-config`, together with
+/// `--bootstrap-server` and [`TestCluster::sasl_bootstrap`]). More is e.g. `tokenauth="true"`.
+#[allow(dead_code, reason = "scenarios of admin calls need it")]
+pub fn login_file(mechanism: &str, user: &str, password: &str, more: &str) -> String {
+    let module =
+        if mechanism == "PLAIN" { "plain.PlainLoginModule" } else { "scram.ScramLoginModule" };
+    let text = format!(
+        "security.protocol=SASL_PLAINTEXT\nsasl.mechanism={mechanism}\nsasl.jaas.config=\
+         org.apache.kafka.common.security.{module} required username=\"{user}\" \
+         password=\"{password}\" {more};\n"
+    );
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique("login"));
+    std::fs::write(&path, text).expect("a file");
+    path.to_string_lossy().into_owned()
 }
 
 /// A client with default settings.
@@ -172,6 +255,19 @@ pub async fn read(reader: &mut Reader, count: usize) -> Vec<Message> {
 /// So many numbers out of [`numbered`] records.
 pub async fn read_numbers(reader: &mut Reader, count: usize) -> Vec<usize> {
     read(reader, count).await.iter().map(number).collect()
+}
+
+/// Waits until the work gives something: brokers learn one by one of what was changed.
+#[allow(dead_code, reason = "not all programs of tests need it")]
+pub async fn eventually<T>(what: &str, mut work: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(done) = work().await {
+            return done;
+        }
+        assert!(Instant::now() < deadline, "not so after {PATIENCE:?}: {what}");
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Checks that nothing comes for a while: neither message nor error, nor the end.

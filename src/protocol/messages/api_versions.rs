@@ -3,7 +3,7 @@
 use super::message;
 
 message! {
-    request ApiVersionsRequest(18): 0..=4, flexible 3, throttled 2, returns ApiVersionsResponse;
+    request ApiVersionsRequest(18): 0..=4, flexible 3, to Any, throttled 2, returns ApiVersionsResponse;
 
     /// Asks for the versions that the broker speaks.
     ///

@@ -4,7 +4,7 @@ use super::message;
 use crate::wire::Uuid;
 
 message! {
-    request CreateTopicsRequest(19): 0..=7, flexible 5, throttled 3, returns CreateTopicsResponse;
+    request CreateTopicsRequest(19): 0..=7, flexible 5, to Controller, throttled 3, returns CreateTopicsResponse;
 
     /// Asks the controller to make topics.
     struct CreateTopicsRequest {

@@ -4,7 +4,7 @@ use super::message;
 use crate::wire::Uuid;
 
 message! {
-    request DeleteTopicsRequest(20): 0..=6, flexible 4, throttled 2, returns DeleteTopicsResponse;
+    request DeleteTopicsRequest(20): 0..=6, flexible 4, to Controller, throttled 2, returns DeleteTopicsResponse;
 
     /// Asks the controller to delete topics: `topics` from version 6 on, `topic_names` before.
     struct DeleteTopicsRequest {

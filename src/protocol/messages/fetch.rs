@@ -6,7 +6,7 @@ use super::message;
 use crate::wire::Uuid;
 
 message! {
-    request FetchRequest(1): 0..=18, flexible 12, throttled 8, returns FetchResponse;
+    request FetchRequest(1): 0..=18, flexible 12, to Leader, throttled 8, returns FetchResponse;
 
     /// Asks for records from many partitions at once, and waits for them.
     ///

@@ -3,7 +3,7 @@
 use super::message;
 
 message! {
-    request FindCoordinatorRequest(10): 0..=6, flexible 3, throttled 2, returns FindCoordinatorResponse;
+    request FindCoordinatorRequest(10): 0..=6, flexible 3, to Any, throttled 2, returns FindCoordinatorResponse;
 
     /// Asks for coordinators: of one key up to version 3, of many from 4 on (KIP-699).
     struct FindCoordinatorRequest {

@@ -3,7 +3,7 @@
 use super::message;
 
 message! {
-    request ListOffsetsRequest(2): 0..=11, flexible 6, throttled 3, returns ListOffsetsResponse;
+    request ListOffsetsRequest(2): 0..=11, flexible 6, to Leader, throttled 3, returns ListOffsetsResponse;
 
     /// Asks leaders for offsets. Consumers set `replica_id` to -1.
     ///

@@ -4,7 +4,7 @@ use super::message;
 use crate::wire::Uuid;
 
 message! {
-    request MetadataRequest(3): 0..=13, flexible 9, throttled 6, returns MetadataResponse;
+    request MetadataRequest(3): 0..=13, flexible 9, to Any, throttled 6, returns MetadataResponse;
 
     /// Asks for topics: null for all of them, and in version 0 an empty list.
     ///

@@ -3,7 +3,7 @@
 use super::message;
 
 message! {
-    request OffsetForLeaderEpochRequest(23): 0..=4, flexible 4, returns OffsetForLeaderEpochResponse;
+    request OffsetForLeaderEpochRequest(23): 0..=4, flexible 4, to Leader, returns OffsetForLeaderEpochResponse;
 
     /// Asks leaders where epochs ended. Consumers set `replica_id` to -1.
     struct OffsetForLeaderEpochRequest {

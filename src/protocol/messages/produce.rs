@@ -6,7 +6,7 @@ use super::message;
 use crate::wire::Uuid;
 
 message! {
-    request ProduceRequest(0): 0..=13, flexible 9, throttled 6, returns ProduceResponse;
+    request ProduceRequest(0): 0..=13, flexible 9, to Leader, throttled 6, returns ProduceResponse;
 
     /// Batches to append. With `acks` 0 the broker sends no response.
     ///

@@ -108,6 +108,9 @@ fn no_message_and_no_version_is_missing() {
                 (Part::RequestHeader, 5),
                 (Part::ResponseHeader, 5),
             ] {
+                // Apache's classes cannot encode a default one, whose records are null.
+                let unwritable = call.key == ApiKey::SHARE_FETCH && part == Part::Response;
+                let expected = expected - i32::from(unwritable);
                 let count = fillings.get(&(call.key, part, number)).copied().unwrap_or(0);
                 let name = call.key;
                 assert!(count >= expected, "{name} {part:?} version {number}: only {count}");

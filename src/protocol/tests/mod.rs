@@ -1,5 +1,6 @@
 //! Tests that every message is under as soon as it is in the list of `messages`.
 
+mod calls;
 mod codes;
 mod golden;
 mod hostile;
@@ -10,13 +11,14 @@ use std::ops::RangeInclusive;
 use bytes::{Bytes, BytesMut};
 
 use super::reflect::{Kind, Reflect};
-use super::{ApiKey, Request, messages};
+use super::{ApiKey, Request, Route, messages};
 use crate::wire::{DecodeError, EncodeError, Version, Wire, decode_all};
 
 /// One call: what the tests need to know of its request and its response.
 struct Call {
     key: ApiKey,
     versions: RangeInclusive<i16>,
+    route: Route,
     version: fn(i16) -> Version,
     request: Message,
     response: Message,
@@ -55,6 +57,7 @@ impl Call {
         Self {
             key: R::KEY,
             versions: R::VERSIONS,
+            route: R::ROUTE,
             version: R::version,
             request: Message::of::<R>(),
             response: Message::of::<R::Response>(),

@@ -15,26 +15,33 @@ use crate::wire::Version;
 #[ignore = "needs KAFKIO_SCHEMAS, the schemas out of kafka-clients jars: see tests/golden/README.md"]
 fn schemas_are_those_of_kafka() {
     let folders = std::env::var("KAFKIO_SCHEMAS").expect("KAFKIO_SCHEMAS is set");
-    let mut differences = Vec::new();
+    let mut all = Vec::new();
     let mut missing: BTreeSet<_> = calls().iter().map(|call| call.key).collect();
     for folder in folders.split(':').map(Path::new) {
         let files = read(folder);
         assert!(files.len() > 50, "{} has only {} schemas", folder.display(), files.len());
         for call in calls() {
+            let request = files.get(&(i64::from(call.key.0), "request".to_owned()));
+            let unstable = request.is_some_and(|file| file["latestVersionUnstable"] == true);
             for (part, message) in [("request", &call.request), ("response", &call.response)] {
                 let theirs = files.get(&(i64::from(call.key.0), part.to_owned()));
                 // Old jars lack new calls.
                 let Some(theirs) = theirs else { continue };
+                // An older name of the same call and its fields; golden bytes hold that version.
+                if text(theirs, "name").starts_with("ListClientMetricsResources") {
+                    continue;
+                }
                 missing.remove(&call.key);
-                let mut compare = Compare { call: &call, root: theirs, differences: Vec::new() };
+                let differences = Vec::new();
+                let mut compare = Compare { call: &call, unstable, root: theirs, differences };
                 compare.message((message.kind)());
                 let found = compare.differences.into_iter();
-                differences.extend(found.map(|text| format!("{}: {text}", folder.display())));
+                all.extend(found.map(|text| format!("{}: {text}", folder.display())));
             }
         }
     }
     assert!(missing.is_empty(), "in none of the folders: {missing:?}");
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
 /// The schemas of a folder by API key and type.
@@ -59,6 +66,8 @@ fn read(folder: &Path) -> BTreeMap<(i64, String), Value> {
 /// One message of ours and its schema by Apache.
 struct Compare<'a> {
     call: &'a Call,
+    /// The latest version may still change, and brokers speak it only if told to.
+    unstable: bool,
     root: &'a Value,
     differences: Vec<String>,
 }
@@ -66,12 +75,15 @@ struct Compare<'a> {
 impl Compare<'_> {
     fn message(&mut self, ours: Kind) {
         let name = text(self.root, "name");
-        let valid = versions(&text(self.root, "validVersions"));
+        let speak = self.call.versions.clone();
+        let mut valid = versions(&text(self.root, "validVersions"));
+        if self.unstable && !speak.contains(valid.end()) {
+            valid = *valid.start()..=valid.end() - 1;
+        }
         if valid.is_empty() {
             return;
         }
         self.equal(&name, "name", &ours.text, &name);
-        let speak = self.call.versions.clone();
         if !(speak.contains(valid.start()) && speak.contains(valid.end())) {
             self.differences.push(format!("{name}: we speak {speak:?}, Apache {valid:?}"));
         }

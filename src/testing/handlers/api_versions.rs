@@ -1,30 +1,32 @@
-//! `ApiVersions`: what the emulated Kafka has.
+//! `ApiVersions`: what the emulated Kafka has, as far as somebody answers it: a handler, or a hook.
 
-use super::{Context, Reply};
+use super::{Context, Reply, body, handler, request};
 use crate::protocol::messages::api_versions::{
     ApiVersion, ApiVersionsRequest, ApiVersionsResponse,
 };
 use crate::protocol::{ApiKey, ErrorCode};
-use crate::testing::faults::encode;
-use crate::testing::state::State;
+use crate::testing::broker::Shared;
+use crate::testing::faults::{Call, encode};
 use crate::testing::versions::Release;
 
-pub(super) fn handle(
-    state: &mut State,
-    context: &Context,
-    _: ApiVersionsRequest,
-) -> ApiVersionsResponse {
-    let error = context.fail.unwrap_or(ErrorCode::NONE);
+pub(super) fn serve(shared: &Shared, context: &Context, call: &Call) -> Reply {
+    if let Err(close) = request::<ApiVersionsRequest>(call) {
+        return close;
+    }
+    let release = shared.with(|state| state.settings.release);
+    let is_answered =
+        |row: &(ApiKey, i16, i16)| handler(row.0).is_some() || shared.hooks.has_seen(row.0);
     let api_keys = match context.fail {
         Some(_) => Vec::new(),
-        None => state.settings.release.calls().map(row).collect(),
+        None => release.calls().filter(is_answered).map(row).collect(),
     };
-    ApiVersionsResponse {
-        error_code: error.0,
+    let response = ApiVersionsResponse {
+        error_code: context.fail.unwrap_or(ErrorCode::NONE).0,
         api_keys,
         throttle_time_ms: context.throttle_time_ms,
         ..Default::default()
-    }
+    };
+    body::<ApiVersionsRequest>(context, &response)
 }
 
 /// The answer to a version of this call that the broker does not have: one that every client can

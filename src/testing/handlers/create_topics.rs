@@ -8,16 +8,12 @@ use crate::protocol::messages::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfigs, CreatableTopicResult,
     CreateTopicsRequest, CreateTopicsResponse,
 };
+use crate::testing::configs::{Refusal, check_config, describe_topic};
 use crate::testing::state::{State, is_topic_name};
 use crate::wire::Uuid;
 
-/// Where a configuration comes from: it was set for the topic.
-const DYNAMIC_TOPIC_CONFIG: i8 = 1;
-
 /// The most partitions that one request may ask for.
 const MAX_PARTITIONS: i32 = 10_000;
-
-type Refusal = (ErrorCode, String);
 
 pub(super) fn handle(
     state: &mut State,
@@ -74,10 +70,11 @@ fn create(
     let configs = configs(topic)?;
     let num_partitions = i32::try_from(replicas.len()).unwrap_or(i32::MAX);
     let factor = replicas.first().map_or(0, Vec::len);
-    let described = configs.iter().map(|(name, value)| CreatableTopicConfigs {
-        name: name.clone(),
-        value: Some(value.clone()),
-        config_source: DYNAMIC_TOPIC_CONFIG,
+    let described = describe_topic(state, context.broker, &configs);
+    let described = described.into_iter().map(|config| CreatableTopicConfigs {
+        config_source: config.source(),
+        name: config.name,
+        value: config.value,
         ..Default::default()
     });
     let described = described.collect();
@@ -176,54 +173,6 @@ fn configs(topic: &CreatableTopic) -> Result<BTreeMap<String, String>, Refusal> 
     Ok(configs)
 }
 
-/// Checks the name, and the value of those configurations that the fake heeds.
-pub(in crate::testing) fn check_config(name: &str, value: &str) -> Result<(), String> {
-    let is_right = match name {
-        "message.timestamp.type" => matches!(value, "CreateTime" | "LogAppendTime"),
-        "max.message.bytes" => value.parse::<u32>().is_ok(),
-        "min.insync.replicas" => value.parse::<u32>().is_ok_and(|least| least > 0),
-        name if CONFIGS.contains(&name) => true,
-        _ => return Err(format!("Unknown topic config name: {name}")),
-    };
-    if is_right { Ok(()) } else { Err(format!("Invalid value {value} for configuration {name}")) }
-}
-
 fn refuse<T>(code: ErrorCode, text: impl Into<String>) -> Result<T, Refusal> {
     Err((code, text.into()))
 }
-
-/// The configurations of topics that have no effect here.
-const CONFIGS: &[&str] = &[
-    "cleanup.policy",
-    "compression.gzip.level",
-    "compression.lz4.level",
-    "compression.type",
-    "compression.zstd.level",
-    "delete.retention.ms",
-    "file.delete.delay.ms",
-    "flush.messages",
-    "flush.ms",
-    "follower.replication.throttled.replicas",
-    "index.interval.bytes",
-    "leader.replication.throttled.replicas",
-    "local.retention.bytes",
-    "local.retention.ms",
-    "max.compaction.lag.ms",
-    "message.downconversion.enable",
-    "message.format.version",
-    "message.timestamp.after.max.ms",
-    "message.timestamp.before.max.ms",
-    "message.timestamp.difference.max.ms",
-    "min.cleanable.dirty.ratio",
-    "min.compaction.lag.ms",
-    "preallocate",
-    "remote.log.copy.disable",
-    "remote.log.delete.on.disable",
-    "remote.storage.enable",
-    "retention.bytes",
-    "retention.ms",
-    "segment.bytes",
-    "segment.index.bytes",
-    "segment.jitter.ms",
-    "segment.ms",
-];

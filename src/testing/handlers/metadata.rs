@@ -122,7 +122,10 @@ fn describe(topic: &Topic, context: &Context, live: &BTreeSet<i32>) -> MetadataR
     }
 }
 
-fn describe_partition(partition: &Partition, live: &BTreeSet<i32>) -> MetadataResponsePartition {
+pub(super) fn describe_partition(
+    partition: &Partition,
+    live: &BTreeSet<i32>,
+) -> MetadataResponsePartition {
     let (up, down) = partition.replicas.iter().partition(|id| live.contains(id));
     MetadataResponsePartition {
         error_code: match partition.leader {

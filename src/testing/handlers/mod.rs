@@ -1,11 +1,25 @@
 //! What brokers answer: one file per call. Finds the one for a request, and refuses versions that
 //! the emulated Kafka does not have.
 
+mod alter_client_quotas;
+mod alter_configs;
 mod api_versions;
+mod create_acls;
+mod create_partitions;
 mod create_topics;
+mod delete_acls;
+mod delete_records;
 mod delete_topics;
+mod describe_acls;
+mod describe_client_quotas;
+mod describe_cluster;
+mod describe_configs;
+mod describe_topic_partitions;
+mod elect_leaders;
 mod fetch;
 mod find_coordinator;
+mod incremental_alter_configs;
+mod list_config_resources;
 mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
@@ -15,7 +29,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub(super) use self::create_topics::check_config;
 use super::broker::Shared;
 use super::faults::{Call, encode};
 use super::state::{State, TopicRef};
@@ -61,20 +74,57 @@ pub(super) async fn handle(shared: &Arc<Shared>, call: &Call, fail: Option<Error
             _ => Reply::Close("a version that this Kafka does not have"),
         };
     }
-    match call.api_key {
-        ApiKey::PRODUCE => produce::serve(shared, &context, call),
-        ApiKey::FETCH => fetch::serve(shared, &context, call).await,
-        ApiKey::LIST_OFFSETS => look(shared, &context, call, list_offsets::handle),
-        ApiKey::METADATA => change(shared, &context, call, metadata::handle),
-        ApiKey::FIND_COORDINATOR => look(shared, &context, call, find_coordinator::handle),
-        ApiKey::API_VERSIONS => look(shared, &context, call, api_versions::handle),
-        ApiKey::CREATE_TOPICS => change(shared, &context, call, create_topics::handle),
-        ApiKey::DELETE_TOPICS => change(shared, &context, call, delete_topics::handle),
-        ApiKey::OFFSET_FOR_LEADER_EPOCH => {
-            look(shared, &context, call, offset_for_leader_epoch::handle)
-        }
-        _ => Reply::Close("a call without a handler"),
+    match handler(call.api_key) {
+        Some(Handler::Now(serve)) => serve(shared, &context, call),
+        Some(Handler::Fetch) => fetch::serve(shared, &context, call).await,
+        None => Reply::Close("a call without a handler"),
     }
+}
+
+/// How a call is answered.
+enum Handler {
+    Now(fn(&Shared, &Context, &Call) -> Reply),
+    /// The one that waits.
+    Fetch,
+}
+
+fn handler(key: ApiKey) -> Option<Handler> {
+    macro_rules! look {
+        ($call:ident) => {
+            |shared, context, call| look(shared, context, call, $call::handle)
+        };
+    }
+    macro_rules! change {
+        ($call:ident) => {
+            |shared, context, call| change(shared, context, call, $call::handle)
+        };
+    }
+    Some(Handler::Now(match key {
+        ApiKey::PRODUCE => produce::serve,
+        ApiKey::FETCH => return Some(Handler::Fetch),
+        ApiKey::LIST_OFFSETS => look!(list_offsets),
+        ApiKey::METADATA => change!(metadata),
+        ApiKey::FIND_COORDINATOR => look!(find_coordinator),
+        ApiKey::API_VERSIONS => api_versions::serve,
+        ApiKey::CREATE_TOPICS => change!(create_topics),
+        ApiKey::DELETE_TOPICS => change!(delete_topics),
+        ApiKey::OFFSET_FOR_LEADER_EPOCH => look!(offset_for_leader_epoch),
+        ApiKey::DELETE_RECORDS => change!(delete_records),
+        ApiKey::DESCRIBE_ACLS => look!(describe_acls),
+        ApiKey::CREATE_ACLS => change!(create_acls),
+        ApiKey::DELETE_ACLS => change!(delete_acls),
+        ApiKey::DESCRIBE_CONFIGS => look!(describe_configs),
+        ApiKey::ALTER_CONFIGS => change!(alter_configs),
+        ApiKey::CREATE_PARTITIONS => change!(create_partitions),
+        ApiKey::ELECT_LEADERS => change!(elect_leaders),
+        ApiKey::INCREMENTAL_ALTER_CONFIGS => change!(incremental_alter_configs),
+        ApiKey::DESCRIBE_CLIENT_QUOTAS => look!(describe_client_quotas),
+        ApiKey::ALTER_CLIENT_QUOTAS => change!(alter_client_quotas),
+        ApiKey::DESCRIBE_CLUSTER => look!(describe_cluster),
+        ApiKey::LIST_CONFIG_RESOURCES => look!(list_config_resources),
+        ApiKey::DESCRIBE_TOPIC_PARTITIONS => describe_topic_partitions::serve,
+        _ => return None,
+    }))
 }
 
 /// Answers without changing anything.

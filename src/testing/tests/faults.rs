@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::protocol::ApiKey;
+use crate::protocol::messages::api_versions::ApiVersionsRequest;
 use crate::protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
 use crate::testing::Fault;
 
@@ -29,6 +30,29 @@ async fn a_hook_answers_for_the_broker() {
     assert_eq!(broker.produce(9, batch(1, 0, 1)).await.error_code, 0);
     drop(guard);
     assert_eq!(broker.metadata(9, &["t"]).await.controller_id, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_makes_the_broker_have_a_call() {
+    let handshake = &[0, 0, 0, 10, 0, 17, 0, 0, 0, 0, 0, 2, 0xff, 0xff];
+    let cluster = start(FakeCluster::builder().kafka_version("0.11")).await;
+    let mut broker = Connection::open(&cluster, 0);
+    let mut ranges = Vec::new();
+    for has_hook in [false, true] {
+        if has_hook {
+            cluster.on(ApiKey::SASL_HANDSHAKE, |_| Fault::answer_bytes(&b"hi"[..])).keep();
+            cluster.fail_next(ApiKey::DESCRIBE_QUORUM, [ErrorCode::NONE]);
+            broker = Connection::open(&cluster, 0);
+        }
+        let versions = broker.call(0, &ApiVersionsRequest::default()).await.api_keys;
+        ranges.push(versions.len());
+        let range = versions.iter().find(|row| row.api_key == ApiKey::SASL_HANDSHAKE.0);
+        assert_eq!(range.map(|row| (row.min_version, row.max_version)), has_hook.then_some((0, 0)));
+        broker.io.write_all(handshake).await.unwrap();
+        assert_eq!(broker.receive_raw().await, has_hook.then(|| Bytes::from_static(b"hi")));
+    }
+    // What that Kafka has not got stays away, hook or not.
+    assert_eq!(ranges[0] + 1, ranges[1]);
 }
 
 #[tokio::test(start_paused = true)]

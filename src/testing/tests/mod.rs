@@ -1,8 +1,10 @@
 //! Drives the cluster by requests encoded here, over a pipe or a socket, without the crate's own
 //! connections.
 
+mod admin;
 mod faults;
 mod logs;
+mod security;
 mod topics;
 
 use std::time::Duration;

@@ -7,11 +7,11 @@ use tokio::process::Command;
 
 /// The folder with the jars of that version.
 pub async fn jars(version: &str, (major, minor): (u16, u16)) -> Result<PathBuf, String> {
-    let folder = cache().join(version);
-    let (libs, done) = (folder.join("libs"), folder.join("done"));
-    if done.exists() {
+    if let Some(libs) = cached(version) {
         return Ok(libs);
     }
+    let folder = cache().join(version);
+    let (libs, done) = (folder.join("libs"), folder.join("done"));
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let pom = folder.join("pom.xml");
     write(&pom, &project(version, (major, minor)))?;
@@ -36,6 +36,12 @@ pub async fn jars(version: &str, (major, minor): (u16, u16)) -> Result<PathBuf, 
             return Err(format!("mvn cannot fetch Kafka {version}:\n{text}"));
         }
     }
+}
+
+/// The folder with the jars of that version, if they have been fetched.
+pub fn cached(version: &str) -> Option<PathBuf> {
+    let folder = cache().join(version);
+    folder.join("done").exists().then(|| folder.join("libs"))
 }
 
 fn cache() -> PathBuf {

@@ -7,15 +7,23 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::START;
 use super::dist::{jars, write};
 use super::process::{Java, Process, kill_leftovers};
+use super::{Addresses, START};
 
 /// From this version on Kafka needs no `ZooKeeper`.
 const KRAFT: (u16, u16) = (3, 3);
+
+/// From this version on controllers may join and leave, and clients may talk to them.
+const DYNAMIC_QUORUM: (u16, u16) = (3, 9);
+
+/// From this version on a listener has settings of its own, and replicas move between log
+/// directories. Older ones have one directory, and no SASL here.
+const OWN_SETTINGS: (u16, u16) = (1, 1);
 
 /// How long a `ZooKeeper` believes in a broker that was killed.
 const ZOOKEEPER_SESSION: Duration = Duration::from_secs(3);
@@ -34,7 +42,9 @@ pub struct Lab {
 #[derive(Debug)]
 struct Ports {
     brokers: Vec<u16>,
+    sasl: Vec<u16>,
     controllers: Vec<u16>,
+    quorum: Vec<u16>,
     zookeeper: u16,
 }
 
@@ -63,12 +73,9 @@ impl Lab {
         };
         for node in 0..nodes {
             write(&lab.path(node, "properties"), &lab.settings(node))?;
-            if is_kraft {
-                let file = lab.path(node, "properties");
-                let file = file.to_string_lossy();
-                let arguments = ["format", "-t", "a2Fma2lvLXRlc3RzLWthZg", "-c", &file];
-                lab.java.run("256m", "kafka.tools.StorageTool", &arguments).await?;
-            }
+        }
+        if is_kraft {
+            try_join_all((0..nodes).map(|node| lab.format(node))).await?;
         }
         for node in 0..nodes {
             lab.start_node(node)?;
@@ -79,9 +86,24 @@ impl Lab {
         Ok(lab)
     }
 
-    /// `host:port` of each broker.
-    pub fn bootstrap(&self) -> Vec<String> {
-        self.ports.brokers.iter().map(|port| format!("127.0.0.1:{port}")).collect()
+    /// `host:port` of each node.
+    pub fn addresses(&self) -> Addresses {
+        let hosts = |ports: &[u16]| ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        Addresses {
+            brokers: hosts(&self.ports.brokers),
+            sasl: (self.version >= OWN_SETTINGS).then(|| hosts(&self.ports.sasl)),
+            controllers: (self.version >= DYNAMIC_QUORUM).then(|| hosts(&self.ports.controllers)),
+        }
+    }
+
+    /// How many log directories each node has.
+    pub fn log_dirs(&self) -> usize {
+        if self.version >= OWN_SETTINGS { 2 } else { 1 }
+    }
+
+    /// Runs tools of that Kafka.
+    pub fn java(&self) -> &Java {
+        &self.java
     }
 
     /// SIGKILL.
@@ -115,7 +137,7 @@ impl Lab {
         } else {
             "kafka.admin.TopicCommand"
         };
-        let bootstrap = self.bootstrap().join(",");
+        let bootstrap = self.addresses().brokers.join(",");
         let zookeeper = format!("127.0.0.1:{}", self.ports.zookeeper);
         let (option, address) = if self.version >= (2, 2) {
             ("--bootstrap-server", bootstrap.as_str())
@@ -124,7 +146,7 @@ impl Lab {
         };
         let total = total.to_string();
         let arguments = [option, address, "--alter", "--topic", topic, "--partitions", &total];
-        self.java.run("256m", main, &arguments).await
+        self.java.run(main, &arguments).await.map(drop)
     }
 
     /// The ends of all logs.
@@ -153,6 +175,24 @@ impl Lab {
         self.folder.join(format!("node{node}.{extension}"))
     }
 
+    /// Writes the first lines of a node's log of metadata.
+    async fn format(&self, node: usize) -> Result<(), String> {
+        let file = self.path(node, "properties");
+        let file = file.to_string_lossy();
+        let voters = self.quorum(|node, port| format!("{node}@127.0.0.1:{port}:{}", log_dir(node)));
+        let mut arguments = vec!["format", "-t", "a2Fma2lvLXRlc3RzLWthZg", "-c", &file];
+        if self.version >= DYNAMIC_QUORUM {
+            arguments.extend(["--initial-controllers", &voters]);
+        }
+        self.java.run("kafka.tools.StorageTool", &arguments).await.map(drop)
+    }
+
+    /// The nodes and ports of the controllers, in a list.
+    fn quorum(&self, show: impl Fn(usize, u16) -> String) -> String {
+        let all = self.ports.quorum.iter().enumerate();
+        all.map(|(node, port)| show(node, *port)).collect::<Vec<_>>().join(",")
+    }
+
     fn start_node(&self, node: usize) -> Result<(), String> {
         let file = self.path(node, "properties");
         let log = format!("node{node}.log");
@@ -177,40 +217,61 @@ impl Lab {
     fn settings(&self, node: usize) -> String {
         let copies = self.ports.brokers.len().min(3);
         let in_sync = copies.min(2);
-        let port = self.ports.brokers.get(node).copied().expect("each node has a port");
+        let is_kraft = self.version >= KRAFT;
+        let port = |ports: &[u16]| ports.get(node).copied().expect("each node has a port");
+        let data = |dir| self.folder.join(format!("data{node}{dir}")).display().to_string();
+        let mut listeners = vec![format!("PLAINTEXT://127.0.0.1:{}", port(&self.ports.brokers))];
+        let mut log_dirs = data("a");
+        let authorizer = if is_kraft {
+            "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+        } else if self.version >= (2, 4) {
+            "kafka.security.authorizer.AclAuthorizer"
+        } else {
+            "kafka.security.auth.SimpleAclAuthorizer"
+        };
         let mut lines = vec![
-            format!("log.dirs={}", self.folder.join(format!("data{node}")).display()),
             // Old clients cannot say that they do not want topics to be created.
             "auto.create.topics.enable=false".to_owned(),
             "delete.topic.enable=true".to_owned(),
             format!("min.insync.replicas={in_sync}"),
+            "unclean.leader.election.enable=false".to_owned(),
             "group.initial.rebalance.delay.ms=0".to_owned(),
             "offsets.topic.num.partitions=4".to_owned(),
             format!("offsets.topic.replication.factor={copies}"),
             "transaction.state.log.num.partitions=4".to_owned(),
             format!("transaction.state.log.replication.factor={copies}"),
             format!("transaction.state.log.min.isr={in_sync}"),
+            "allow.everyone.if.no.acl.found=true".to_owned(),
+            "super.users=User:admin".to_owned(),
+            format!("authorizer.class.name={authorizer}"),
         ];
-        if self.version >= KRAFT {
-            let controller = self.ports.controllers.get(node).copied().expect("each has one");
-            let voters: Vec<_> = self
-                .ports
-                .controllers
-                .iter()
-                .enumerate()
-                .map(|(id, port)| format!("{id}@127.0.0.1:{port}"))
-                .collect();
+        if self.version >= OWN_SETTINGS {
+            listeners.push(format!("SASL://127.0.0.1:{}", port(&self.ports.sasl)));
+            log_dirs = format!("{log_dirs},{}", data("b"));
+            lines.extend([
+                // Brokers are `User:admin`: no ACL keeps them from each other.
+                "inter.broker.listener.name=SASL".to_owned(),
+                "sasl.mechanism.inter.broker.protocol=PLAIN".to_owned(),
+                "listener.name.sasl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512"
+                    .to_owned(),
+                format!("listener.name.sasl.plain.{PLAIN_LOGIN}"),
+                format!("listener.name.sasl.scram-sha-256.{SCRAM_LOGIN}"),
+                format!("listener.name.sasl.scram-sha-512.{SCRAM_LOGIN}"),
+                format!(
+                    "delegation.token.{}.key=kafkio",
+                    if self.version >= (2, 8) { "secret" } else { "master" }
+                ),
+            ]);
+        }
+        if is_kraft {
             lines.extend([
                 format!("node.id={node}"),
                 "process.roles=broker,controller".to_owned(),
-                format!(
-                    "listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"
-                ),
-                format!("advertised.listeners=PLAINTEXT://127.0.0.1:{port}"),
-                "controller.listener.names=CONTROLLER".to_owned(),
-                "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
-                    .to_owned(),
-                format!("controller.quorum.voters={}", voters.join(",")),
+                // The first is theirs, the other for clients.
+                "controller.listener.names=QUORUM,CONTROLLER".to_owned(),
+                "sasl.mechanism.controller.protocol=PLAIN".to_owned(),
+                "listener.name.quorum.sasl.enabled.mechanisms=PLAIN".to_owned(),
+                format!("listener.name.quorum.plain.{PLAIN_LOGIN}"),
                 format!("broker.rack=rack{node}"),
                 // A dead broker is noticed sooner than by default.
                 "broker.session.timeout.ms=6000".to_owned(),
@@ -218,26 +279,66 @@ impl Lab {
                 format!("share.coordinator.state.topic.replication.factor={copies}"),
                 format!("share.coordinator.state.topic.min.isr={in_sync}"),
                 "share.coordinator.state.topic.num.partitions=2".to_owned(),
+                if self.version >= DYNAMIC_QUORUM {
+                    let bootstrap = self.quorum(|_, port| format!("127.0.0.1:{port}"));
+                    format!("controller.quorum.bootstrap.servers={bootstrap}")
+                } else {
+                    let voters = self.quorum(|node, port| format!("{node}@127.0.0.1:{port}"));
+                    format!("controller.quorum.voters={voters}")
+                },
             ]);
         } else {
             lines.extend([
                 format!("broker.id={node}"),
-                format!("listeners=PLAINTEXT://127.0.0.1:{port}"),
-                format!("advertised.listeners=PLAINTEXT://127.0.0.1:{port}"),
                 format!("zookeeper.connect=127.0.0.1:{}", self.ports.zookeeper),
                 format!("zookeeper.session.timeout.ms={}", ZOOKEEPER_SESSION.as_millis()),
                 "zookeeper.connection.timeout.ms=30000".to_owned(),
             ]);
         }
+        let controllers = [
+            format!("CONTROLLER://127.0.0.1:{}", port(&self.ports.controllers)),
+            format!("QUORUM://127.0.0.1:{}", port(&self.ports.quorum)),
+        ];
+        let mut advertised = listeners.clone();
+        if is_kraft {
+            listeners.extend_from_slice(&controllers);
+        }
+        if self.version >= DYNAMIC_QUORUM {
+            advertised.extend_from_slice(&controllers);
+        }
+        if self.version >= OWN_SETTINGS {
+            lines.push(
+                "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,\
+                 CONTROLLER:PLAINTEXT,QUORUM:SASL_PLAINTEXT"
+                    .to_owned(),
+            );
+        }
+        lines.push(format!("listeners={}", listeners.join(",")));
+        lines.push(format!("advertised.listeners={}", advertised.join(",")));
+        lines.push(format!("log.dirs={log_dirs}"));
         lines.join("\n") + "\n"
     }
+}
+
+/// Who logs in at PLAIN listeners, and as whom the broker itself does.
+const PLAIN_LOGIN: &str = "sasl.jaas.config=\
+    org.apache.kafka.common.security.plain.PlainLoginModule required \
+    username=\"admin\" password=\"admin-secret\" user_admin=\"admin-secret\" \
+    user_alice=\"alice-secret\" user_bob=\"bob-secret\";";
+
+const SCRAM_LOGIN: &str = "sasl.jaas.config=\
+    org.apache.kafka.common.security.scram.ScramLoginModule required;";
+
+/// The id of a node's first log directory: 16 bytes in Base64.
+fn log_dir(node: usize) -> String {
+    format!("a2Fma2lvLWRpci0w{node:05}w")
 }
 
 impl Ports {
     /// Below the ports that the system hands out by itself: a broker that is down must find its
     /// port free when it comes back.
     fn find(nodes: usize) -> Result<Self, String> {
-        let count = u16::try_from(2 * nodes + 1).map_err(|error| error.to_string())?;
+        let count = u16::try_from(4 * nodes + 1).map_err(|error| error.to_string())?;
         for _ in 0..100 {
             let base = fastrand::u16(15_000..32_000);
             let bound: Result<Vec<_>, _> = (base..base + count)
@@ -247,7 +348,9 @@ impl Ports {
                 let mut ports = base..base + count;
                 return Ok(Self {
                     brokers: ports.by_ref().take(nodes).collect(),
+                    sasl: ports.by_ref().take(nodes).collect(),
                     controllers: ports.by_ref().take(nodes).collect(),
+                    quorum: ports.by_ref().take(nodes).collect(),
                     zookeeper: base + count - 1,
                 });
             }

@@ -11,17 +11,32 @@ use kafkio::Client;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::TestCluster;
+use dist::cached;
 use lab::Lab;
+use process::Java;
 
 /// How long a cluster may take to start, and a broker to come back.
 const START: Duration = Duration::from_secs(120);
 
+/// From this version on all tools take `--bootstrap-server`.
+const TOOLS: (u16, u16) = (3, 0);
+
 /// Apache Kafka. Dropping it ends the brokers that were started here.
 #[derive(Debug)]
 pub struct RealKafka {
-    bootstrap: Vec<String>,
+    addresses: Addresses,
     version: (u16, u16),
+    log_dirs: usize,
+    tools: Option<Java>,
     lab: Option<Lab>,
+}
+
+/// Where a cluster listens: `host:port` of each node.
+#[derive(Debug)]
+struct Addresses {
+    brokers: Vec<String>,
+    sasl: Option<Vec<String>>,
+    controllers: Option<Vec<String>>,
 }
 
 impl RealKafka {
@@ -30,16 +45,27 @@ impl RealKafka {
     /// - `KAFKIO_KAFKA`: a version, or the addresses of a cluster, separated by commas;
     /// - `KAFKIO_KAFKA_NODES`: how many brokers to start; three of Kafka 4 and later, else one;
     /// - `KAFKIO_KAFKA_VERSION`: the version of the cluster at the addresses, if it is not new;
+    /// - `KAFKIO_KAFKA_SASL`, `KAFKIO_KAFKA_CONTROLLERS`: more addresses of that cluster, see
+    ///   [`TestCluster`];
+    /// - `KAFKIO_KAFKA_LOG_DIRS`: how many log directories its brokers have;
     /// - `KAFKIO_CACHE`: where the jars are kept; `target/kafka`.
     pub async fn from_env() -> Result<Option<Self>, String> {
         let Some(wanted) = env("KAFKIO_KAFKA") else {
             return Ok(None);
         };
         let kafka = if wanted.contains(':') {
-            let version = env("KAFKIO_KAFKA_VERSION").unwrap_or_else(|| "4.3".to_owned());
+            let version = env("KAFKIO_KAFKA_VERSION").unwrap_or_else(|| "4.3.0".to_owned());
+            let split = |list: String| list.split(',').map(|one| one.trim().to_owned()).collect();
+            let log_dirs = env("KAFKIO_KAFKA_LOG_DIRS").and_then(|count| count.parse().ok());
             Self {
-                bootstrap: wanted.split(',').map(|address| address.trim().to_owned()).collect(),
+                addresses: Addresses {
+                    brokers: split(wanted),
+                    sasl: env("KAFKIO_KAFKA_SASL").map(split),
+                    controllers: env("KAFKIO_KAFKA_CONTROLLERS").map(split),
+                },
                 version: parse_version(&version)?,
+                log_dirs: log_dirs.unwrap_or(1),
+                tools: cached(&version).map(|jars| Java::new(jars, std::env::temp_dir())),
                 lab: None,
             }
         } else {
@@ -50,7 +76,13 @@ impl RealKafka {
                 None => 1,
             };
             let lab = Lab::start(&wanted, version, nodes).await?;
-            Self { bootstrap: lab.bootstrap(), version, lab: Some(lab) }
+            Self {
+                addresses: lab.addresses(),
+                version,
+                log_dirs: lab.log_dirs(),
+                tools: (version >= TOOLS).then(|| lab.java().clone()),
+                lab: Some(lab),
+            }
         };
         match kafka.settle().await {
             Ok(()) => Ok(Some(kafka)),
@@ -76,7 +108,7 @@ impl RealKafka {
     /// What a broker tells of the cluster; each is asked, since each learns at its own time.
     async fn brokers_seen(&self) -> kafkio::Result<usize> {
         let mut fewest = usize::MAX;
-        for address in &self.bootstrap {
+        for address in &self.addresses.brokers {
             let client = Client::builder([address]).connect_timeout(Duration::from_secs(2));
             let metadata = client.connect().await?.all_metadata().await?;
             fewest = fewest.min(metadata.brokers.len());
@@ -97,11 +129,11 @@ impl RealKafka {
 
 impl TestCluster for RealKafka {
     fn bootstrap(&self) -> Vec<String> {
-        self.bootstrap.clone()
+        self.addresses.brokers.clone()
     }
 
     fn brokers(&self) -> usize {
-        self.bootstrap.len()
+        self.addresses.brokers.len()
     }
 
     fn version(&self) -> (u16, u16) {
@@ -114,6 +146,46 @@ impl TestCluster for RealKafka {
 
     fn is_real(&self) -> bool {
         true
+    }
+
+    fn sasl_bootstrap(&self) -> Option<Vec<String>> {
+        self.addresses.sasl.clone()
+    }
+
+    fn controllers(&self) -> Option<Vec<String>> {
+        self.addresses.controllers.clone()
+    }
+
+    fn log_dirs(&self) -> usize {
+        self.log_dirs
+    }
+
+    fn has_tools(&self) -> bool {
+        self.tools.is_some()
+    }
+
+    async fn tool(&self, main: &str, arguments: &[&str]) -> Option<String> {
+        let bootstrap = self.bootstrap().join(",");
+        let mut all = arguments.to_vec();
+        if !all.iter().any(|argument| argument.starts_with("--bootstrap-")) {
+            all.extend(["--bootstrap-server", &bootstrap]);
+        }
+        // Tools have moved from one package to the other over the releases.
+        let name = main.rsplit('.').next().unwrap_or(main);
+        let others = ["org.apache.kafka.tools", "kafka.admin"];
+        let others = others.map(|package| format!("{package}.{name}"));
+        let tools = self.tools.as_ref()?;
+        let mut result = tools.run(main, &all).await;
+        for other in others.iter().filter(|other| *other != main) {
+            if !result.as_ref().is_err_and(|why| why.contains("ClassNotFoundException")) {
+                break;
+            }
+            result = tools.run(other, &all).await;
+        }
+        match result {
+            Ok(out) => Some(out),
+            Err(why) => panic!("{}", self.with_logs(&why)),
+        }
     }
 
     async fn kill(&self, broker: i32) {

@@ -63,20 +63,20 @@ impl Java {
         Ok(process)
     }
 
-    /// Runs a program to its end.
-    pub async fn run(&self, heap: &str, main: &str, arguments: &[&str]) -> Result<(), String> {
+    /// Runs a program to its end, and gives what it has printed.
+    pub async fn run(&self, main: &str, arguments: &[&str]) -> Result<String, String> {
         let output = tokio::process::Command::new("java")
-            .args(self.arguments(heap, main, arguments))
+            .args(self.arguments("256m", main, arguments))
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output()
             .await
             .map_err(|error| format!("java, which Kafka needs, cannot be run: {error}"))?;
+        let out = String::from_utf8_lossy(&output.stdout);
         if output.status.success() {
-            return Ok(());
+            return Ok(out.into_owned());
         }
-        let (out, err) =
-            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let err = String::from_utf8_lossy(&output.stderr);
         Err(format!("{main} {arguments:?}: {}\n{out}{err}", output.status))
     }
 
