@@ -13,7 +13,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What failed, where, and why.
 ///
 /// One word, and cheap to clone: the failure of one batch answers many records. `Display` says
-/// what failed and where; causes are in [`source`](StdError::source). Ask it rather than match it:
+/// what failed and where, and of [`Unsupported`](ErrorKind::Unsupported) also which Kafka is needed;
+/// causes are in [`source`](StdError::source). Ask it rather than match it:
 ///
 /// ```
 /// # fn decide(error: kafkio::Error) {
@@ -132,6 +133,12 @@ impl Error {
         self
     }
 
+    /// Whether `Display` says the first cause too: there is nothing else to say, or the cause names
+    /// the Kafka that is needed.
+    fn tells_cause(&self) -> bool {
+        self.0.message.is_none() || self.0.kind == ErrorKind::Unsupported
+    }
+
     /// What sort of failure this is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -168,6 +175,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.0;
         match (&inner.message, &inner.source, inner.code) {
+            (Some(message), Some(source), _) if self.tells_cause() => {
+                write!(f, "{message}: {source}")
+            }
             // The code belongs to what failed: few callers print the chain of causes.
             (Some(message), _, Some(code)) => write!(f, "{message}: {code}"),
             (Some(message), _, None) => f.write_str(message),
@@ -195,10 +205,8 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match (&self.0.message, self.0.source.as_deref()) {
-            (Some(_), source) => source.map(|source| source as _),
-            (None, source) => source?.source(),
-        }
+        let source = self.0.source.as_deref()?;
+        if self.tells_cause() { source.source() } else { Some(source) }
     }
 }
 
@@ -231,5 +239,13 @@ mod tests {
             .collect();
         assert_eq!(chain, ["where", "why"]);
         assert_eq!(format!("{outer:?}"), "Connection: where: why");
+    }
+
+    #[test]
+    fn says_at_once_what_kafka_is_needed() {
+        let cause = std::io::Error::other("needs Kafka 2.6");
+        let outer = Error::wrap(ErrorKind::Unsupported, cause).context("broker 1").context("quota");
+        assert_eq!(outer.to_string(), "quota: broker 1: needs Kafka 2.6");
+        assert_eq!(format!("{outer:?}"), format!("Unsupported: {outer}"));
     }
 }

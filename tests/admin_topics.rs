@@ -210,6 +210,16 @@ async fn topics_that_a_quota_holds_back_are_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_quota_is_not_waited_for_if_that_is_not_wanted() {
+    let cluster = cluster().start().await.unwrap();
+    let client = client(&cluster).await;
+    cluster.fail_next(ApiKey::CREATE_TOPICS, [ErrorCode::THROTTLING_QUOTA_EXCEEDED]);
+    let call = client.create_topics([NewTopic::new("slow")]).retry_on_quota_violation(false);
+    let error = call.await.unwrap().into_only().unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::THROTTLING_QUOTA_EXCEEDED), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn records_are_deleted_by_the_leader_of_the_moment() {
     let cluster = cluster().start().await.unwrap();
     let client = client(&cluster).await;

@@ -1,5 +1,5 @@
-//! Transactions and share groups of an in-process cluster whose brokers misbehave, or are old,
-//! under paused time. The cluster has neither: hooks answer for it.
+//! Transactions of an in-process cluster whose brokers misbehave, or are old, under paused time. The
+//! cluster has none: hooks answer for it.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is a test")]
 
@@ -8,17 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use kafkio::admin::transactions::TransactionState;
-use kafkio::protocol::messages::alter_share_group_offsets::{
-    AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsResponse,
-    AlterShareGroupOffsetsResponsePartition, AlterShareGroupOffsetsResponseTopic,
-};
 use kafkio::protocol::messages::describe_producers::{
     DescribeProducersRequest, DescribeProducersResponse, PartitionResponse, TopicResponse,
-};
-use kafkio::protocol::messages::describe_share_group_offsets::{
-    DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse,
-    DescribeShareGroupOffsetsResponseGroup, DescribeShareGroupOffsetsResponsePartition,
-    DescribeShareGroupOffsetsResponseTopic,
 };
 use kafkio::protocol::messages::describe_transactions::{
     self, DescribeTransactionsRequest, DescribeTransactionsResponse,
@@ -270,102 +261,4 @@ async fn producers_are_asked_of_leaders_or_of_a_named_broker() {
     assert!(found.iter().all(|(_, producers)| producers.is_empty()));
     let twice = client.describe_producers([at(0), at(0)]).await.unwrap_err();
     assert_eq!(twice.kind(), ErrorKind::Config);
-}
-
-#[tokio::test(start_paused = true)]
-async fn share_group_offsets_that_are_refused_as_a_whole() {
-    let cluster = cluster().start().await.unwrap();
-    let _hook = counted(&cluster, ApiKey::ALTER_SHARE_GROUP_OFFSETS, |count, call| {
-        let request = call.request::<AlterShareGroupOffsetsRequest>();
-        let code = match count {
-            0 => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
-            1 => ErrorCode::NONE,
-            _ => ErrorCode::NON_EMPTY_GROUP,
-        };
-        let partition = |partition_index| AlterShareGroupOffsetsResponsePartition {
-            partition_index,
-            error_code: if partition_index == 1 { ErrorCode::KAFKA_STORAGE_ERROR.0 } else { 0 },
-            ..Default::default()
-        };
-        let topic = AlterShareGroupOffsetsResponseTopic {
-            topic_name: "t".to_owned(),
-            partitions: request.topics[0]
-                .partitions
-                .iter()
-                .map(|it| it.partition_index)
-                .map(partition)
-                .collect(),
-            ..Default::default()
-        };
-        Fault::answer::<AlterShareGroupOffsetsRequest>(AlterShareGroupOffsetsResponse {
-            error_code: code.0,
-            error_message: Some("because".to_owned()),
-            responses: if count == 1 { vec![topic] } else { Vec::new() },
-            ..Default::default()
-        })
-    });
-    let client = client(&cluster).await;
-    let altered = client.alter_share_group_offsets("g", [(at(0), 1), (at(1), 1)]).await.unwrap();
-    assert!(altered.get(&at(0)).unwrap().is_ok());
-    let error = altered.get(&at(1)).unwrap().as_ref().unwrap_err();
-    assert_eq!(error.code(), Some(ErrorCode::KAFKA_STORAGE_ERROR));
-    let altered = client.alter_share_group_offsets("g", [(at(0), 1), (at(1), 1)]).await.unwrap();
-    for (_, result) in altered {
-        let error = result.unwrap_err();
-        assert_eq!(error.code(), Some(ErrorCode::NON_EMPTY_GROUP));
-        assert!(error.to_string().contains("because"), "{error}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn share_group_offsets_of_some_partitions() {
-    let cluster = cluster().start().await.unwrap();
-    let _hook = cluster.on(ApiKey::DESCRIBE_SHARE_GROUP_OFFSETS, |call| {
-        let groups = call.request::<DescribeShareGroupOffsetsRequest>().groups;
-        let group = |group_id: String| {
-            let partition = |partition_index, start_offset, code: ErrorCode| {
-                DescribeShareGroupOffsetsResponsePartition {
-                    partition_index,
-                    start_offset,
-                    leader_epoch: -1,
-                    error_code: code.0,
-                    ..Default::default()
-                }
-            };
-            let topic = DescribeShareGroupOffsetsResponseTopic {
-                topic_name: "t".to_owned(),
-                partitions: vec![
-                    partition(0, 5, ErrorCode::NONE),
-                    partition(1, -1, ErrorCode::NONE),
-                    partition(2, 5, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
-                ],
-                ..Default::default()
-            };
-            let code =
-                if group_id == "b" { ErrorCode::GROUP_ID_NOT_FOUND } else { ErrorCode::NONE };
-            DescribeShareGroupOffsetsResponseGroup {
-                group_id,
-                topics: vec![topic],
-                error_code: code.0,
-                ..Default::default()
-            }
-        };
-        Fault::answer::<DescribeShareGroupOffsetsRequest>(DescribeShareGroupOffsetsResponse {
-            groups: groups.into_iter().map(|it| group(it.group_id)).collect(),
-            ..Default::default()
-        })
-    });
-    let client = client(&cluster).await;
-    let partitions = vec![at(3), at(2), at(1), at(0)];
-    let offsets = client.list_share_group_offsets(["a", "b"]).partitions(partitions).await.unwrap();
-    let error = offsets.get("b").unwrap().as_ref().unwrap_err();
-    assert_eq!(error.code(), Some(ErrorCode::GROUP_ID_NOT_FOUND));
-    let of_a = offsets.get("a").unwrap().as_ref().unwrap();
-    let order: Vec<_> = of_a.iter().map(|(at, _)| at.partition).collect();
-    assert_eq!(order, [3, 2, 1, 0], "as they were asked for");
-    let of = |partition| of_a.get(&at(partition)).unwrap().as_ref();
-    let zero = of(0).unwrap().unwrap();
-    assert_eq!((zero.start_offset, zero.leader_epoch, zero.lag), (5, None, None));
-    assert_eq!((of(1).unwrap(), of(3).unwrap()), (&None, &None));
-    assert_eq!(of(2).unwrap_err().code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
 }

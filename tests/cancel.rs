@@ -11,7 +11,12 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt};
 use kafkio::admin::offsets::OffsetSpec;
 use kafkio::admin::topics::NewTopic;
-use kafkio::testing::FakeCluster;
+use kafkio::protocol::ApiKey;
+use kafkio::protocol::messages::describe_groups::{
+    DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup,
+};
+use kafkio::protocol::messages::list_groups::{ListGroupsRequest, ListGroupsResponse, ListedGroup};
+use kafkio::testing::{FakeCluster, Fault};
 use kafkio::{Client, Message, Record};
 use tokio::time::{sleep, timeout};
 
@@ -92,6 +97,40 @@ async fn operations() {
     dropped_everywhere(async |polls| polled(polls, client.metadata(["t"]).into_future()).await)
         .await
         .unwrap();
+    works(&client, "t").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn operations_on_all_brokers_and_at_coordinators() {
+    let (cluster, _) = start(&["t"]).await;
+    let _listed = cluster.on(ApiKey::LIST_GROUPS, |call| {
+        let group = ListedGroup { group_id: format!("g-{}", call.broker), ..Default::default() };
+        Fault::answer::<ListGroupsRequest>(ListGroupsResponse {
+            groups: vec![group],
+            ..Default::default()
+        })
+    });
+    let _described = cluster.on(ApiKey::DESCRIBE_GROUPS, |call| {
+        let groups = call.request::<DescribeGroupsRequest>().groups.into_iter();
+        let group = |group_id| DescribedGroup { group_id, ..Default::default() };
+        Fault::answer::<DescribeGroupsRequest>(DescribeGroupsResponse {
+            groups: groups.map(group).collect(),
+            ..Default::default()
+        })
+    });
+    let client = cluster.client().connect().await.unwrap();
+    let listed =
+        dropped_everywhere(async |polls| polled(polls, client.list_groups().into_future()).await)
+            .await
+            .unwrap();
+    assert_eq!(listed.into_result().unwrap().len(), 2);
+    // New groups each time: each call looks its coordinators up.
+    let described = dropped_everywhere(async |polls| {
+        let groups = [format!("a-{polls}"), format!("b-{polls}")];
+        polled(polls, client.describe_groups(groups).into_future()).await
+    });
+    described.await.unwrap().into_result().unwrap();
+    client.describe_groups(["a-1"]).await.unwrap().into_result().unwrap();
     works(&client, "t").await;
 }
 

@@ -28,6 +28,9 @@ const OUTSIDE: [&str; 2] = ["lib", "internals"];
 
 const LONGEST_FILE: usize = 800;
 
+/// Lines of code: without blank lines, comments and docs, and without what is for tests.
+const MOST_CODE: usize = 25_000;
+
 /// A source file without what does not count: comments, strings, its own tests.
 struct Source {
     /// Relative to the crate.
@@ -94,6 +97,18 @@ fn only_one_file_spawns() {
 #[test]
 fn no_unsafe_code_and_no_gaps() {
     refuse(&["unsafe ", "todo!", "unimplemented!", "dbg!", "println!"], |_| true);
+}
+
+#[test]
+fn the_crate_is_small() {
+    let mut count = 0;
+    for source in sources() {
+        if source.module != "testing" && source.path != "src/protocol/reflect.rs" {
+            count += source.code.iter().filter(|line| !line.trim().is_empty()).count();
+        }
+    }
+    println!("{count} lines of code");
+    assert!(count < MOST_CODE, "{count} lines of code");
 }
 
 #[test]

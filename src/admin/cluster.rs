@@ -59,7 +59,7 @@ impl DescribeCluster {
 setters!(DescribeCluster {
     /// Whether to tell what this client may do with the cluster. Default: no. Needs Kafka 2.3
     /// (KIP-430).
-    authorized_operations: bool => |this, value| this.authorized_operations = value;
+    include_authorized_operations: bool => |this, value| this.authorized_operations = value;
     /// Whether to list brokers too that are registered but out of service (KIP-1073). Default: no.
     /// Needs Kafka 4.0.
     fenced_brokers: bool => |this, value| this.fenced_brokers = value;

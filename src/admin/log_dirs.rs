@@ -232,7 +232,9 @@ impl DescribeReplicaLogDirs {
     }
 }
 
-/// Where a replica is. Nowhere, if its broker has no such replica.
+/// Where a replica is. Nowhere, if its broker has no such replica. Where a directory of the broker
+/// is offline and the replica is in none of the others, the error of that directory takes the place
+/// of this: the broker cannot tell whether it is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReplicaLogDirs {
@@ -268,6 +270,7 @@ impl Split for DescribeReplicaLogDirs {
         answers: &mut Answers<Replica, ReplicaLogDirs>,
     ) {
         let (code, dirs) = dirs(response);
+        let failed = dirs.iter().find(|dir| dir.error != ErrorCode::NONE).map(|dir| dir.error.0);
         for item in items {
             let mut found = ReplicaLogDirs::default();
             for dir in &dirs {
@@ -277,6 +280,11 @@ impl Split for DescribeReplicaLogDirs {
                     *place = Some((dir.path.clone(), replica.clone()));
                 }
             }
+            // It may well be in the directory that cannot be looked into.
+            let code = match failed {
+                Some(failed) if code == 0 && found == ReplicaLogDirs::default() => failed,
+                _ => code,
+            };
             answers.insert(item.clone(), code, None, found);
         }
     }

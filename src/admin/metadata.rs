@@ -65,9 +65,9 @@ impl ClusterMetadata {
 impl Run for DescribeMetadata {
     type Output = ClusterMetadata;
 
-    fn run(self, Context { cluster, deadline: _ }: Context) -> Running<Self::Output> {
+    fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
-            let mut attempts = cluster.attempts(cluster.deadline());
+            let mut attempts = cluster.attempts(deadline);
             loop {
                 let request = |version| metadata_request(self.topics.as_deref(), version);
                 let attempt = cluster.attempt(&Target::Any, request);

@@ -229,6 +229,17 @@ fn check_once<'a, K: Ord + fmt::Display + 'a>(
     }
 }
 
+/// A duration as requests have it that count milliseconds in 64 bits; none is -1.
+///
+/// # Errors
+///
+/// It is longer than that.
+fn millis(name: &str, time: Option<Duration>) -> Result<i64> {
+    let Some(time) = time else { return Ok(-1) };
+    let too_long = |_| Error::config(format!("{name}: {time:?} is too long"));
+    i64::try_from(time.as_millis()).map_err(too_long)
+}
+
 /// What there is of each topic, as most requests put it.
 fn by_topic<'a, P>(
     partitions: impl IntoIterator<Item = (&'a TopicPartition, P)>,

@@ -29,7 +29,7 @@ use crate::cluster::{
     Answers, At, Cluster, EARLIEST, LATEST, MAX_TIMESTAMP, Split, Target, found_offset,
     list_offsets_request, split,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::protocol::messages::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
 use crate::protocol::messages::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetForLeaderPartition,
@@ -46,7 +46,7 @@ pub enum OffsetSpec {
     /// Behind the newest record; with [`IsolationLevel::ReadCommitted`], behind the newest that is
     /// decided.
     Latest,
-    /// The first record that is not older.
+    /// The first record that is not older. A time before 1970 is refused.
     Timestamp(Timestamp),
     /// The record with the highest timestamp (KIP-734). Needs Kafka 3.0.
     MaxTimestamp,
@@ -125,6 +125,18 @@ setters!(ListOffsets {
 
 impl Run for ListOffsets {
     type Output = Results<TopicPartition, FoundOffset>;
+
+    fn check(&self) -> Result<()> {
+        // To brokers, some negative times mean other things than times.
+        let negative = |spec: &OffsetSpec| match spec {
+            OffsetSpec::Timestamp(time) => time.as_millis() < 0,
+            _ => false,
+        };
+        match self.questions.iter().find(|(_, spec)| negative(spec)) {
+            Some((at, _)) => Err(Error::config(format!("offset of {at}: negative timestamp"))),
+            None => Ok(()),
+        }
+    }
 
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move { Ok(Results::new(self.listed(&cluster, deadline).await?)) })

@@ -5,7 +5,7 @@
 //! # async fn example(client: kafkio::Client) -> kafkio::Result<()> {
 //! let quorum = client.describe_quorum().await?;
 //! for voter in &quorum.voters {
-//!     let behind = quorum.high_watermark - voter.log_end_offset.unwrap_or(0);
+//!     let behind = quorum.high_watermark.unwrap_or(0) - voter.log_end_offset.unwrap_or(0);
 //!     println!("controller {} is {} records behind", voter.id, behind.max(0));
 //!     if Some(voter.id) != quorum.leader && behind > 10_000 {
 //!         let directory = voter.directory_id.expect("Kafka 3.9 and later tell it");
@@ -57,8 +57,9 @@ pub struct QuorumDescription {
     pub leader: Option<i32>,
     /// How often the leader has changed.
     pub leader_epoch: i32,
-    /// The offset behind what a majority of the voters has.
-    pub high_watermark: i64,
+    /// The offset behind what a majority of the voters has; `None` while a new leader does not
+    /// know it.
+    pub high_watermark: Option<i64>,
     /// The controllers that vote.
     pub voters: Vec<QuorumReplica>,
     /// The brokers and controllers that follow without a vote.
@@ -128,7 +129,7 @@ fn description(response: DescribeQuorumResponse) -> Result<QuorumDescription> {
     Ok(QuorumDescription {
         leader: Some(quorum.leader_id).filter(|id| *id >= 0),
         leader_epoch: quorum.leader_epoch,
-        high_watermark: quorum.high_watermark,
+        high_watermark: Some(quorum.high_watermark).filter(|offset| *offset >= 0),
         voters: quorum.current_voters.iter().map(replica).collect(),
         observers: quorum.observers.iter().map(replica).collect(),
         nodes: nodes.collect(),

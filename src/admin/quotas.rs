@@ -1,9 +1,10 @@
 //! Client quotas: how much the requests of a user, a client or an address may cost before brokers
 //! slow them down (KIP-546). Needs Kafka 2.6.
 //!
-//! ```no_run
-//! # // Compiled only: it changes what brokers allow.
-//! # async fn example(client: kafkio::Client) -> kafkio::Result<()> {
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> kafkio::Result<()> {
+//! # let cluster = kafkio::testing::FakeCluster::start().await.unwrap();
+//! # let client = cluster.client().connect().await?;
 //! use kafkio::admin::quotas::{PRODUCER_BYTE_RATE, QuotaAlteration, QuotaEntity, QuotaFilter};
 //!
 //! let entity = QuotaEntity::default().user("alice").client_id("billing");
@@ -33,7 +34,7 @@ use crate::protocol::messages::describe_client_quotas::{
 pub const USER: &str = "user";
 /// The kind of component that is the `client.id`.
 pub const CLIENT_ID: &str = "client-id";
-/// The kind of component that is an IP address.
+/// The kind of component that is an IP address. Needs Kafka 2.7 (KIP-612).
 pub const IP: &str = "ip";
 
 /// The quota of bytes per second and broker that producers may send.
@@ -42,9 +43,9 @@ pub const PRODUCER_BYTE_RATE: &str = "producer_byte_rate";
 pub const CONSUMER_BYTE_RATE: &str = "consumer_byte_rate";
 /// The quota of time of a broker's threads, in percent of one thread.
 pub const REQUEST_PERCENTAGE: &str = "request_percentage";
-/// The quota of partitions per second that may be created or deleted.
+/// The quota of partitions per second that may be created or deleted. Needs Kafka 2.7 (KIP-599).
 pub const CONTROLLER_MUTATION_RATE: &str = "controller_mutation_rate";
-/// The quota of connections per second from an [`IP`].
+/// The quota of connections per second from an [`IP`]. Needs Kafka 2.7 (KIP-612).
 pub const CONNECTION_CREATION_RATE: &str = "connection_creation_rate";
 
 /// Whom a quota is for: a user, a client id, a user with a client id, or an IP address; each a name

@@ -59,17 +59,13 @@ impl<R: Request> Run for Raw<R> {
         Err(Error::config(format!("target: only {place} can answer {}", R::KEY)))
     }
 
-    fn run(self, Context { cluster, deadline: _ }: Context) -> Running<Self::Output> {
+    fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
-            let deadline = cluster.deadline();
-            let _interest = match &self.target {
-                Target::Leader(at) => {
-                    let interest = cluster.track(std::slice::from_ref(&at.topic));
-                    cluster.topic(&at.topic, deadline).await?;
-                    Some(interest)
-                }
-                _ => None,
+            let topic = match &self.target {
+                Target::Leader(at) => std::slice::from_ref(&at.topic),
+                _ => &[],
             };
+            let _interest = cluster.track(topic);
             cluster.call(&self.target, &self.request, self.max_version, deadline).await
         })
     }

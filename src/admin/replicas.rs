@@ -9,15 +9,27 @@
 //! # // The in-process cluster moves nothing.
 //! # async fn example(client: kafkio::Client) -> kafkio::Result<()> {
 //! use std::time::Duration;
-//! use kafkio::admin::replicas::{ElectionType, Reassignment};
+//! use kafkio::admin::replicas::Reassignment;
 //!
 //! let moves = [Reassignment::new("orders", 0, [2, 3]), Reassignment::new("orders", 1, [3, 1])];
 //! client.alter_partition_reassignments(moves).await?.into_result()?;
 //! while !client.list_partition_reassignments().await?.is_empty() {
 //!     tokio::time::sleep(Duration::from_secs(1)).await;
 //! }
-//! let partitions = [("orders", 0), ("orders", 1)];
-//! client.elect_leaders(ElectionType::Preferred, partitions).await?.into_result()?;
+//! # Ok(()) }
+//! ```
+//!
+//! Afterwards others than the preferred replicas may lead:
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> kafkio::Result<()> {
+//! # let cluster = kafkio::testing::FakeCluster::builder().topic("orders", 1).start().await.unwrap();
+//! # let client = cluster.client().connect().await?;
+//! use kafkio::admin::replicas::{Election, ElectionType};
+//!
+//! let orders = [("orders", 0)];
+//! let election = client.elect_leaders(ElectionType::Preferred, orders).await?.into_only()?;
+//! assert_eq!(election, Election::NotNeeded);
 //! # Ok(()) }
 //! ```
 

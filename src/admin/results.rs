@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 pub struct Results<K, T>(Vec<(K, Result<T>)>);
 
 impl<K, T> Results<K, T> {
-    pub(super) fn new(results: Vec<(K, Result<T>)>) -> Self {
+    pub(crate) fn new(results: Vec<(K, Result<T>)>) -> Self {
         Self(results)
     }
 

@@ -28,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::acls::{AclOperation, authorized_operations};
-use super::groups::{GroupState, check_groups};
+use super::groups::{GroupState, check_named_groups};
 use super::{PerItem, Results, by_topic, check_once, setters};
 use crate::cluster::{Answers, At, Split, Target};
 use crate::error::{Error, Result};
@@ -70,7 +70,7 @@ impl DescribeShareGroups {
 
 setters!(DescribeShareGroups {
     /// Whether to ask what the caller may do with the groups. Default: no.
-    authorized_operations: bool => |this, value| this.authorized_operations = value;
+    include_authorized_operations: bool => |this, value| this.authorized_operations = value;
 });
 
 /// A share group.
@@ -121,7 +121,7 @@ impl PerItem for DescribeShareGroups {
     }
 
     fn check(&self) -> Result<()> {
-        check_groups(&self.groups)
+        check_named_groups(&self.groups)
     }
 }
 
@@ -234,7 +234,7 @@ impl PerItem for ListShareGroupOffsets {
     }
 
     fn check(&self) -> Result<()> {
-        check_groups(&self.groups)?;
+        check_named_groups(&self.groups)?;
         check_once("partition", self.partitions.iter().flatten())
     }
 }
@@ -342,7 +342,7 @@ impl PerItem for AlterShareGroupOffsets {
     }
 
     fn check(&self) -> Result<()> {
-        check_groups(std::slice::from_ref(&self.group))?;
+        check_named_groups(std::slice::from_ref(&self.group))?;
         check_once("partition", self.offsets.iter().map(|(at, _)| at))?;
         match self.offsets.iter().find(|(_, offset)| *offset < 0) {
             Some((at, offset)) => Err(Error::config(format!("offset {offset} of {at}"))),
@@ -424,7 +424,7 @@ impl PerItem for DeleteShareGroupOffsets {
     }
 
     fn check(&self) -> Result<()> {
-        check_groups(std::slice::from_ref(&self.group))?;
+        check_named_groups(std::slice::from_ref(&self.group))?;
         check_once("topic", &self.topics)
     }
 }

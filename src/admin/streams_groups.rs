@@ -1,5 +1,5 @@
 //! Streams groups: what the applications of Kafka Streams compute, and which instance has which
-//! task (KIP-1071). Need Kafka 4.1.
+//! task (KIP-1071). Need Kafka 4.2.
 //!
 //! The offsets of a streams group are like those of any group:
 //! [`Client::list_group_offsets`](crate::Client::list_group_offsets),
@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::acls::{AclOperation, authorized_operations};
-use super::groups::{GroupState, check_groups};
+use super::groups::{GroupState, check_named_groups};
 use super::{PerItem, setters};
 use crate::cluster::{Answers, At, Split, Target};
 use crate::error::Result;
@@ -53,7 +53,7 @@ impl DescribeStreamsGroups {
 
 setters!(DescribeStreamsGroups {
     /// Whether to ask what the caller may do with the groups. Default: no.
-    authorized_operations: bool => |this, value| this.authorized_operations = value;
+    include_authorized_operations: bool => |this, value| this.authorized_operations = value;
 });
 
 /// A streams group.
@@ -181,7 +181,7 @@ impl PerItem for DescribeStreamsGroups {
     }
 
     fn check(&self) -> Result<()> {
-        check_groups(&self.groups)
+        check_named_groups(&self.groups)
     }
 }
 

@@ -1,5 +1,5 @@
 //! Delegation tokens: a principal lets others act for it for a while, without its password (KIP-48).
-//! Needs Kafka 1.1, brokers with a `delegation.token.secret.key`, and a connection that is
+//! Needs Kafka 1.1, with `KRaft` 3.6, brokers with a `delegation.token.secret.key`, and a connection that is
 //! authenticated by SASL, not by a token itself, or by TLS: else these operations fail with
 //! `DELEGATION_TOKEN_AUTH_DISABLED` or `DELEGATION_TOKEN_REQUEST_NOT_ALLOWED`.
 //!
@@ -23,8 +23,8 @@
 use std::time::Duration;
 
 use super::sealed::{Context, Run};
-use super::{Running, refused, setters};
-use crate::cluster::{At, Target, check_duration};
+use super::{Running, millis, refused, setters};
+use crate::cluster::{At, Target};
 use crate::error::{Error, Result};
 use crate::protocol::messages::create_delegation_token::{
     CreatableRenewers, CreateDelegationTokenRequest, CreateDelegationTokenResponse,
@@ -78,9 +78,12 @@ fn requester(kind: String, name: String) -> Option<Principal> {
     Some(Principal::new(kind, name)).filter(|principal| !principal.kind.is_empty())
 }
 
-/// A duration in milliseconds; -1 leaves it to the broker.
-fn millis(duration: Option<Duration>) -> i64 {
-    duration.map_or(-1, |it| i64::try_from(it.as_millis()).unwrap_or(i64::MAX))
+/// Zero would be the broker's default, or an end at once, as the broker keeps its metadata.
+fn check_time(name: &str, time: Option<Duration>) -> Result<()> {
+    match time {
+        Some(Duration::ZERO) => Err(Error::config(format!("{name}: must be more than zero"))),
+        time => millis(name, time).map(|_| ()),
+    }
 }
 
 /// Creates a token: see
@@ -106,7 +109,7 @@ setters!(CreateDelegationToken {
     owner: Principal => |this, value| this.owner = Some(value);
     /// One more principal that may renew it.
     renewer: Principal => |this, value| this.renewers.push(value);
-    /// When it ends for good. Default, and limit: the brokers' `delegation.token.max.lifetime.ms`.
+    /// How long it lives at most, more than zero. Default, and limit: the brokers' `delegation.token.max.lifetime.ms`.
     max_lifetime: Duration => |this, value| this.max_lifetime = Some(value);
 });
 
@@ -114,7 +117,7 @@ impl Run for CreateDelegationToken {
     type Output = DelegationToken;
 
     fn check(&self) -> Result<()> {
-        check_duration("max_lifetime", self.max_lifetime.unwrap_or_default())?;
+        check_time("max_lifetime", self.max_lifetime)?;
         check_principals("renewer", &self.renewers)?;
         check_principals("owner", &self.owner)
     }
@@ -131,7 +134,7 @@ impl Run for CreateDelegationToken {
                     owner_principal_type: self.owner.as_ref().map(|owner| owner.kind.clone()),
                     owner_principal_name: self.owner.as_ref().map(|owner| owner.name.clone()),
                     renewers: self.renewers.iter().map(renewer).collect(),
-                    max_lifetime_ms: millis(self.max_lifetime),
+                    max_lifetime_ms: millis("max_lifetime", self.max_lifetime)?,
                     ..Default::default()
                 })
             };
@@ -183,7 +186,7 @@ impl RenewDelegationToken {
 }
 
 setters!(RenewDelegationToken {
-    /// For how long from now. Default: the brokers' `delegation.token.expiry.time.ms`.
+    /// For how long from now, more than zero. Default: the brokers' `delegation.token.expiry.time.ms`.
     period: Duration => |this, value| this.period = Some(value);
 });
 
@@ -192,8 +195,7 @@ impl Run for RenewDelegationToken {
     type Output = Timestamp;
 
     fn check(&self) -> Result<()> {
-        check_duration("period", self.period.unwrap_or_default())?;
-        Ok(())
+        check_time("period", self.period)
     }
 
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
@@ -201,7 +203,7 @@ impl Run for RenewDelegationToken {
             let request = |_: &At| {
                 Ok(RenewDelegationTokenRequest {
                     hmac: self.hmac.clone(),
-                    renew_period_ms: millis(self.period),
+                    renew_period_ms: millis("period", self.period)?,
                     ..Default::default()
                 })
             };
@@ -239,16 +241,16 @@ impl Run for ExpireDelegationToken {
     type Output = Timestamp;
 
     fn check(&self) -> Result<()> {
-        check_duration("period", self.period.unwrap_or_default())?;
-        Ok(())
+        millis("period", self.period).map(|_| ())
     }
 
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
+            let period = self.period.filter(|time| !time.is_zero());
             let request = |_: &At| {
                 Ok(ExpireDelegationTokenRequest {
                     hmac: self.hmac.clone(),
-                    expiry_time_period_ms: millis(self.period),
+                    expiry_time_period_ms: millis("period", period)?,
                     ..Default::default()
                 })
             };

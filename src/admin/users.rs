@@ -105,8 +105,10 @@ impl Run for DescribeUserScramCredentials {
             }
             let request = |_: &At| {
                 let user = |name: &String| UserName { name: name.clone(), ..Default::default() };
-                let users = self.users.as_ref().map(|users| users.iter().map(user).collect());
-                Ok(DescribeUserScramCredentialsRequest { users, ..Default::default() })
+                // All of them are an empty list: to null, Kafka 4.3 never answers those who may
+                // not.
+                let users = self.users.iter().flatten().map(user).collect();
+                Ok(DescribeUserScramCredentialsRequest { users: Some(users), ..Default::default() })
             };
             let what = "describe SCRAM credentials";
             let found =
@@ -137,7 +139,10 @@ fn described(
             mechanism: ScramMechanism::from_code(info.mechanism),
             iterations: info.iterations,
         });
-        let result = refused(it.error_code, it.error_message).map(|()| credentials.collect());
+        // Brokers have them in any order.
+        let mut credentials: Vec<_> = credentials.collect();
+        credentials.sort_by_key(|credential| credential.mechanism);
+        let result = refused(it.error_code, it.error_message).map(|()| credentials);
         let context =
             |error: Error| error.context(format!("describe SCRAM credentials of {}", it.user));
         let result = result.map_err(context);

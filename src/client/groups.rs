@@ -43,7 +43,7 @@ impl Client {
     }
 
     /// Takes members out of a group, which assigns their partitions to others. A member that lives
-    /// comes back. All members: [`RemoveMembers::all`], run by [`request`](Self::request).
+    /// comes back. Members by the protocol of KIP-848 need Kafka 4.3. All members: [`RemoveMembers::all`], run by [`request`](Self::request).
     pub fn remove_members(
         &self,
         group: impl Into<String>,

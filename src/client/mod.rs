@@ -34,7 +34,7 @@ pub use builder::ClientBuilder;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> kafkio::Result<()> {
 /// # let cluster = kafkio::testing::FakeCluster::start().await.unwrap();
-/// use kafkio::{Client, admin::NewTopic};
+/// use kafkio::{Client, admin::topics::NewTopic};
 ///
 /// # let servers = cluster.bootstrap();
 /// let client = Client::builder(servers).client_id("billing").connect().await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use tokio::time::Instant;
 
-use super::{Cluster, Metadata, Target};
+use super::{Asked, Cluster, Metadata, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{ErrorCode, Request, first_release};
 use crate::transport::Connection;
@@ -139,12 +139,15 @@ impl Cluster {
             let request = request(&At::of::<R>(self, &connection, deadline)?)?;
             Ok(connection.call(&request, self.config().request_timeout).await?)
         };
-        read(response.await.map_err(|error: Error| context(error, &at))?)
+        let asked = Asked::new(self, [target.clone()]);
+        let response = response.await;
+        asked.answered();
+        read(response.map_err(|error: Error| context(error, &at))?)
             .map_err(|error| context(error, &at))
     }
 
-    /// Asks each broker, and gives what each said. A broker that is away is asked once more and
-    /// not waited for: it may be away for long, and what the others say is worth having.
+    /// Asks each broker, and gives what each said. A broker that is away is asked once more, and
+    /// one that is silent is not: it may be away for long, and what the others say is worth having.
     ///
     /// # Errors
     ///
@@ -166,18 +169,22 @@ impl Cluster {
         let asked = asked.into_iter().map(async |broker| {
             let target = Target::Broker(broker);
             let mut attempts = self.attempts(deadline);
-            let mut again = true;
+            let (began, mut failed) = (Instant::now(), false);
             loop {
                 let attempt = self.ask_once(&target, deadline, what, request, read);
                 let result = attempts.run(|| format!("{what} at broker {broker}"), attempt).await;
-                match result {
-                    Err(error) if error.is_retriable() && (again || error.code().is_some()) => {
-                        again = false;
-                        if let Err(error) = attempts.next(error).await {
-                            return (broker, Err(error));
-                        }
-                    }
-                    result => return (broker, result),
+                let Err(error) = result else { return (broker, result) };
+                // This code is our own: the broker is not in the metadata any more.
+                let has_answered =
+                    error.code().is_some_and(|it| it != ErrorCode::BROKER_NOT_AVAILABLE);
+                let waited = error.is_timeout() || began.elapsed() >= self.config().request_timeout;
+                if !has_answered && (failed || waited) {
+                    return (broker, Err(error));
+                }
+                failed |= !has_answered;
+                self.forget(&target);
+                if let Err(error) = attempts.next(error).await {
+                    return (broker, Err(error));
                 }
             }
         });

@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::future::join_all;
+use tokio::time::Instant;
 
+use super::refresh::first;
 use super::{Cluster, Target};
 use crate::error::{Error, Result};
 use crate::protocol::ErrorCode;
@@ -27,6 +29,10 @@ impl Coordinators {
         };
     }
 
+    pub(super) fn has(&self, kind: i8, name: &str) -> bool {
+        self.known().contains_key(&(kind, name.to_owned()))
+    }
+
     /// The coordinators of these names; those that are not known yet are asked for at once.
     pub(super) async fn find(
         &self,
@@ -44,7 +50,7 @@ impl Coordinators {
             }
         }
         if !wanted.is_empty() {
-            let answers = Box::pin(ask(cluster, kind, &wanted)).await;
+            let answers = ask(cluster, kind, &wanted).await;
             for name in wanted {
                 let answer = answers.get(&name).cloned();
                 let answer = answer.unwrap_or_else(|| Err(not_found(ErrorCode::NONE, &name)));
@@ -62,21 +68,28 @@ impl Coordinators {
     }
 }
 
+/// Asks one broker after the other until one answers; a silent one does not hold up the rest.
 async fn ask(cluster: &Cluster, kind: i8, names: &[String]) -> HashMap<String, Result<i32>> {
-    let connection = async {
-        let broker = cluster.resolve(&Target::Any).await?;
-        let connection = cluster.connection(broker).await?;
-        let version = connection.version::<FindCoordinatorRequest>()?;
-        Ok((connection, version))
-    };
-    let failed = |error: Error| {
+    let mut brokers: Vec<_> = cluster.metadata().brokers.keys().copied().collect();
+    fastrand::shuffle(&mut brokers);
+    let asked = brokers.into_iter().map(|broker| ask_broker(cluster, broker, kind, names));
+    let deadline = Instant::now() + cluster.config().api_timeout;
+    first(asked, deadline).await.unwrap_or_else(|failures| {
+        let error = failures.into_iter().next();
+        let error = error.unwrap_or_else(|| super::unavailable("any broker"));
         let error = error.context(format!("find the coordinator of {}", names.join(", ")));
         names.iter().map(|name| (name.clone(), Err(error.clone()))).collect()
-    };
-    let (connection, version) = match connection.await {
-        Ok(open) => open,
-        Err(error) => return failed(error),
-    };
+    })
+}
+
+async fn ask_broker(
+    cluster: &Cluster,
+    broker: i32,
+    kind: i8,
+    names: &[String],
+) -> Result<HashMap<String, Result<i32>>> {
+    let connection = cluster.connection(broker).await?;
+    let version = connection.version::<FindCoordinatorRequest>()?;
     // From version 4 on names travel in a list (KIP-699).
     let requests: Vec<_> = if version < 4 {
         let one = |name: &String| FindCoordinatorRequest {
@@ -93,19 +106,17 @@ async fn ask(cluster: &Cluster, kind: i8, names: &[String]) -> HashMap<String, R
     let responses = join_all(requests.iter().map(|request| connection.call(request, timeout)));
     let mut found = HashMap::new();
     for (response, request) in responses.await.into_iter().zip(requests) {
-        match response {
-            Ok(response) if version < 4 => {
-                let answer = read(response.error_code, response.node_id, &request.key);
-                found.insert(request.key, answer);
-            }
-            Ok(response) => found.extend(response.coordinators.into_iter().map(|it| {
-                let answer = read(it.error_code, it.node_id, &it.key);
-                (it.key, answer)
-            })),
-            Err(error) => return failed(error.into()),
+        let response = response?;
+        if version < 4 {
+            let answer = read(response.error_code, response.node_id, &request.key);
+            found.insert(request.key, answer);
         }
+        found.extend(response.coordinators.into_iter().map(|it| {
+            let answer = read(it.error_code, it.node_id, &it.key);
+            (it.key, answer)
+        }));
     }
-    found
+    Ok(found)
 }
 
 fn read(code: i16, id: i32, name: &str) -> Result<i32> {

@@ -12,6 +12,7 @@ mod refresh;
 mod retry;
 mod split;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub(crate) use offsets::{
     EARLIEST, LATEST, MAX_TIMESTAMP, found_offset, list_offsets_at, list_offsets_request,
 };
 pub(crate) use retry::{Attempts, Backoff};
-pub(crate) use split::{Answers, Split, split};
+pub(crate) use split::{Answers, Split, split, split_each};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{ErrorCode, Request};
@@ -35,6 +36,7 @@ use crate::task::{self, Task};
 use crate::transport::{Connect, Connection, TransportError};
 use crate::types::TopicPartition;
 use crate::wire::{EncodeError, Uuid};
+use ask::is_again;
 use coordinator::{Coordinators, GROUP, TRANSACTION};
 use pool::Pool;
 use refresh::Refresh;
@@ -66,7 +68,7 @@ struct Shared {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target {
-    /// Whichever broker is there.
+    /// Whichever broker is there; of a client of controllers, the active one.
     Any,
     /// The broker that changes topics and settings.
     Controller,
@@ -156,7 +158,8 @@ impl Cluster {
         self.0.shared.refresh.served(ticket).await
     }
 
-    /// Keeps these topics in the metadata until the guard is dropped.
+    /// Keeps these topics in the metadata until the guard is dropped; but not what is no name of a
+    /// topic, which would spoil the requests of everybody.
     pub(crate) fn track(&self, topics: &[Arc<str>]) -> Interest {
         if self.0.shared.refresh.track(topics) {
             self.refresh();
@@ -171,6 +174,7 @@ impl Cluster {
     /// What the broker says against it; `UNKNOWN_TOPIC_OR_PARTITION` when it is not there at the
     /// deadline.
     pub(crate) async fn topic(&self, name: &str, deadline: Instant) -> Result<Arc<TopicMetadata>> {
+        check_topic_name(name)?;
         let mut attempts = self.attempts(deadline);
         loop {
             let error = match self.metadata().topics.get(name) {
@@ -230,11 +234,21 @@ impl Cluster {
         deadline: Instant,
     ) -> Result<R::Response> {
         let mut attempts = self.attempts(deadline);
+        let mut failures = 0;
         loop {
-            let attempt = self.attempt_at(target, last, |_| request.clone());
+            let attempt = async {
+                let asked = Asked::new(self, [target.clone()]);
+                let response = self.attempt_at(target, last, |_| request.clone()).await;
+                asked.answered();
+                response
+            };
             match attempts.run(|| R::KEY.to_string(), attempt).await {
                 Ok(response) => return Ok(response),
                 Err(error) => {
+                    failures += 1;
+                    if !is_again(target, &error, failures) {
+                        return Err(error);
+                    }
                     self.forget(target);
                     attempts.next(error).await?;
                 }
@@ -304,11 +318,41 @@ impl Cluster {
         found.unwrap_or_else(|| Err(unavailable("the broker")))
     }
 
+    /// What has to be asked before the target can be told; `None` if it is known.
+    fn needs(&self, target: &Target) -> Option<Lookup> {
+        let coordinators = &self.0.shared.coordinators;
+        match target {
+            _ if self.config().controllers => None,
+            Target::Group(name) if !coordinators.has(GROUP, name) => Some(Lookup::Group),
+            Target::Transaction(name) if !coordinators.has(TRANSACTION, name) => {
+                Some(Lookup::Transaction)
+            }
+            Target::Leader(at) if check_topic_name(&at.topic).is_ok() => {
+                // What was wrong with a topic a while ago may have been mended since.
+                let metadata = self.metadata();
+                let is_fine = |topic: &Arc<TopicMetadata>| topic.error == ErrorCode::NONE;
+                (!metadata.topics.get(&at.topic).is_some_and(is_fine)).then_some(Lookup::Topic)
+            }
+            _ => None,
+        }
+    }
+
     /// The broker that each target means at the moment; coordinators are looked up together.
     async fn resolve_all(&self, targets: &[Target]) -> Vec<Result<i32>> {
-        let names = |of: fn(&Target) -> Option<&str>| targets.iter().filter_map(of).collect();
+        let is_client_of_controllers = self.config().controllers;
+        let names = |of: fn(&Target) -> Option<&str>| -> BTreeSet<&str> {
+            let asked = targets.iter().filter(|_| !is_client_of_controllers);
+            asked.filter_map(of).collect()
+        };
         let coordinators = &self.0.shared.coordinators;
-        let (groups, transactions) = futures::join!(
+        let topics = async {
+            if targets.iter().any(|target| self.needs(target) == Some(Lookup::Topic)) {
+                return self.refreshed().await;
+            }
+            Ok(())
+        };
+        let (refreshed, groups, transactions) = futures::join!(
+            topics,
             coordinators.find(
                 self,
                 GROUP,
@@ -336,17 +380,56 @@ impl Cluster {
         // The same for all of them: one request does.
         let any = fastrand::choice(metadata.brokers.keys().copied());
         let found = targets.iter().map(|target| match target {
-            Target::Any => any.ok_or_else(|| unavailable("any broker")),
-            Target::Controller => metadata.controller.ok_or_else(|| unavailable("the controller")),
+            Target::Any if !is_client_of_controllers => {
+                any.ok_or_else(|| unavailable("any broker"))
+            }
+            // Controllers that are not active can neither change nor tell much.
+            Target::Any | Target::Controller => {
+                metadata.controller.ok_or_else(|| unavailable("the controller"))
+            }
             Target::Broker(id) => Ok(*id),
-            target if self.config().controllers => brokers_only(target),
-            Target::Leader(at) => leader(&metadata, at),
+            target if is_client_of_controllers => brokers_only(target),
+            Target::Leader(at) => refreshed.clone().and_then(|()| leader(&metadata, at)),
             Target::Group(name) => groups.get(name).cloned().unwrap_or_else(|| missing(name)),
             Target::Transaction(name) => {
                 transactions.get(name).cloned().unwrap_or_else(|| missing(name))
             }
         });
         found.collect()
+    }
+}
+
+/// What has to be asked before a broker is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lookup {
+    Topic,
+    Group,
+    Transaction,
+}
+
+/// A request on its way: if nobody waits for the answer any more, what led to the broker is
+/// forgotten. The broker may be dead, and the next call has to find another.
+struct Asked<'a> {
+    cluster: &'a Cluster,
+    targets: Vec<Target>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(cluster: &'a Cluster, targets: impl IntoIterator<Item = Target>) -> Self {
+        Self { cluster, targets: targets.into_iter().collect() }
+    }
+
+    /// There is an answer, or an error that tells as much.
+    fn answered(mut self) {
+        self.targets.clear();
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        for target in &self.targets {
+            self.cluster.forget(target);
+        }
     }
 }
 
@@ -383,7 +466,23 @@ impl Drop for Interest {
     }
 }
 
+/// Only what brokers can be asked about: longer names cannot even be sent.
+///
+/// # Errors
+///
+/// The name is empty, or longer than 249 bytes.
+fn check_topic_name(name: &str) -> Result<()> {
+    match name.len() {
+        1..=249 => Ok(()),
+        len => {
+            let text = format!("a name of {len} bytes, where topics have 1 to 249");
+            Err(Error::broker(ErrorCode::INVALID_TOPIC_EXCEPTION, text))
+        }
+    }
+}
+
 fn leader(metadata: &Metadata, at: &TopicPartition) -> Result<i32> {
+    check_topic_name(&at.topic)?;
     let Some(topic) = metadata.topics.get(&at.topic) else {
         return Err(unavailable(&format!("topic {}", at.topic)));
     };

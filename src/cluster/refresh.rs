@@ -1,6 +1,7 @@
 //! The task that keeps the metadata fresh: on age, and soon after somebody asks.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Metadata, Shared};
+use super::{Metadata, Shared, check_topic_name};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::describe_cluster::DescribeClusterRequest;
@@ -70,7 +71,7 @@ impl Refresh {
     pub(super) fn track(&self, topics: &[Arc<str>]) -> bool {
         let mut tracked = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
         let before = tracked.len();
-        for topic in topics {
+        for topic in topics.iter().filter(|topic| check_topic_name(topic).is_ok()) {
             *tracked.entry(topic.clone()).or_default() += 1;
         }
         tracked.len() > before
@@ -139,7 +140,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// every broker has moved, the names in the configuration still lead to the new ones (KIP-899).
 /// A silent broker does not hold up the refresh: the others are asked beside it.
 async fn refresh(shared: &Shared) -> Result<()> {
-    let deadline = Instant::now() + shared.config.api_timeout;
     let metadata = shared.metadata.borrow().clone();
     let mut sources: Vec<_> = metadata.brokers.keys().copied().map(Source::Broker).collect();
     fastrand::shuffle(&mut sources);
@@ -147,19 +147,34 @@ async fn refresh(shared: &Shared) -> Result<()> {
     let bootstrap = shared.bootstrap.iter().cloned();
     sources.extend(bootstrap.map(|(host, port)| Source::Bootstrap(host, port)));
     fastrand::shuffle(sources.split_at_mut(known).1);
-    let mut sources = sources.into_iter();
+    let asked = sources.into_iter().map(|source| ask(shared, source));
+    let deadline = Instant::now() + shared.config.api_timeout;
+    first(asked, deadline).await.map_err(|failures| no_broker(&failures))
+}
+
+/// The first success. Each attempt begins when the one before has failed, or is silent for longer
+/// than patience goes.
+///
+/// # Errors
+///
+/// Why each attempt failed, of those that did until the deadline.
+pub(super) async fn first<T, F: Future<Output = Result<T>>>(
+    attempts: impl IntoIterator<Item = F>,
+    deadline: Instant,
+) -> Result<T, Vec<Error>> {
+    let mut attempts = attempts.into_iter();
     let mut asked = FuturesUnordered::new();
     let mut failures = Vec::new();
     loop {
-        let next = sources.next();
+        let next = attempts.next();
         let last = next.is_none();
-        asked.extend(next.map(|source| ask(shared, source)));
+        asked.extend(next);
         let patience = if last { deadline } else { deadline.min(Instant::now() + PATIENCE) };
         match timeout_at(patience, asked.next()).await {
-            Ok(Some(Ok(()))) => return Ok(()),
+            Ok(Some(Ok(value))) => return Ok(value),
             Ok(Some(Err(error))) => failures.push(error),
-            Ok(None) => return Err(no_broker(&failures)),
-            Err(_) if Instant::now() >= deadline => return Err(no_broker(&failures)),
+            Ok(None) => return Err(failures),
+            Err(_) if Instant::now() >= deadline => return Err(failures),
             Err(_) => {}
         }
     }

@@ -1,6 +1,7 @@
 //! Operations on many items: each item goes to the broker that can answer for it, all brokers are
 //! asked at once, and each item is tried again by itself. Knows no operation.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Display;
 use std::future::Future;
@@ -15,7 +16,7 @@ use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::ask::{At, is_again};
-use super::{Cluster, Target};
+use super::{Asked, Cluster, Lookup, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{ErrorCode, Request};
 
@@ -41,6 +42,11 @@ pub trait Split: Send + Sync {
 
     fn target(&self, item: &Self::Item) -> Target;
 
+    /// The same for a client of controllers (KIP-919).
+    fn controller_target(&self, item: &Self::Item) -> Target {
+        self.target(item)
+    }
+
     /// The request for these items, whose keys differ.
     ///
     /// # Errors
@@ -56,9 +62,9 @@ pub trait Split: Send + Sync {
         answers: &mut Answers<Self::Key, Self::Value>,
     );
 
-    /// Whether this code, which others must take for an answer, calls for another attempt.
-    fn is_again(&self, _code: ErrorCode) -> bool {
-        false
+    /// Whether this code calls for another attempt; `None` where it is as for other operations.
+    fn is_again(&self, _code: ErrorCode) -> Option<bool> {
+        None
     }
 }
 
@@ -70,7 +76,8 @@ pub struct Answers<K, V> {
     pub(crate) broker: i32,
     /// The version of the response.
     pub(crate) version: i16,
-    each: HashMap<K, Result<V, Refusal>>,
+    /// `None`: of this one it says two things.
+    each: HashMap<K, Option<Result<V, Refusal>>>,
     all: Option<Refusal>,
 }
 
@@ -78,19 +85,49 @@ pub struct Answers<K, V> {
 type Refusal = (ErrorCode, Option<String>);
 
 impl<K: Eq + Hash, V> Answers<K, V> {
+    pub(crate) fn new(broker: i32, version: i16) -> Self {
+        Self { broker, version, each: HashMap::new(), all: None }
+    }
+
     /// Of one item: the value, if there is no error.
     pub(crate) fn insert(&mut self, key: K, code: i16, message: Option<String>, value: V) {
         let result = ErrorCode(code).check().map(|()| value).map_err(|code| (code, message));
-        self.each.insert(key, result);
+        let code = |result: &Result<V, Refusal>| result.as_ref().err().map(|(code, _)| *code);
+        match self.each.entry(key) {
+            Entry::Vacant(entry) => drop(entry.insert(Some(result))),
+            Entry::Occupied(mut entry) => {
+                let agrees = entry.get().as_ref().is_some_and(|old| code(old) == code(&result));
+                entry.insert(Some(result).filter(|_| agrees));
+            }
+        }
     }
 
-    /// An error at the top of the response: of every item that has no answer of its own.
+    /// An error at the top of the response: of every item that has no error of its own.
     pub(crate) fn all(&mut self, code: i16, message: Option<String>) {
         self.all = ErrorCode(code).check().err().map(|code| (code, message));
     }
 
-    fn take(&mut self, key: &K) -> Option<Result<V, Refusal>> {
-        self.each.remove(key).or_else(|| self.all.clone().map(Err))
+    /// What became of one item; `what` says in errors what was asked.
+    ///
+    /// # Errors
+    ///
+    /// The response says so, or says nothing.
+    pub(crate) fn take(&mut self, key: &K, what: &str) -> Result<V> {
+        let refusal = match (self.each.remove(key), &self.all) {
+            (Some(Some(Ok(value))), None) => return Ok(value),
+            (Some(Some(Err(refusal))), _) => Ok(refusal),
+            (_, Some(refusal)) => Ok(refusal.clone()),
+            (Some(None), None) => Err("the answer contradicts itself"),
+            (None, None) => Err("not in the answer"),
+        };
+        Err(match refusal {
+            Ok((code, message)) => {
+                let said = message.filter(|text| !text.is_empty());
+                let said = said.map(|text| format!(" ({text})")).unwrap_or_default();
+                Error::broker(code, format!("{what}{said}"))
+            }
+            Err(why) => Error::new(ErrorKind::Protocol, format!("{what}: {why}")),
+        })
     }
 }
 
@@ -102,7 +139,6 @@ struct Job<S: Split> {
     failures: u32,
     /// Why it is tried again.
     last: Option<Error>,
-    outcome: Option<Result<S::Value>>,
 }
 
 /// What becomes of some of the jobs.
@@ -126,32 +162,63 @@ pub(crate) async fn split<S: Split>(
     operation: &S,
     items: Vec<S::Item>,
 ) -> Result<Vec<(S::Key, Result<S::Value>)>> {
+    let keys: Vec<_> = items.iter().map(|item| operation.key(item)).collect();
+    let mut results = BTreeMap::new();
+    let settled = |index, result| drop(results.insert(index, result));
+    split_each(cluster, deadline, operation, items, settled).await;
+
+    let silent = |result: &Result<_>| matches!(result, Err(e) if e.kind() != ErrorKind::Broker);
+    if results.values().all(silent) {
+        if let Some((_, Err(error))) = results.pop_last() {
+            return Err(error);
+        }
+    }
+    let keys = keys.into_iter().enumerate();
+    Ok(keys.filter_map(|(index, key)| Some((key, results.remove(&index)?))).collect())
+}
+
+/// Runs the operation, and tells the result of each item, by its index, once there is one.
+pub(crate) async fn split_each<S: Split>(
+    cluster: &Cluster,
+    deadline: Instant,
+    operation: &S,
+    items: Vec<S::Item>,
+    mut settled: impl FnMut(usize, Result<S::Value>) + Send,
+) {
+    let is_client_of_controllers = cluster.config().controllers;
+    let target = |item: &S::Item| {
+        if is_client_of_controllers {
+            operation.controller_target(item)
+        } else {
+            operation.target(item)
+        }
+    };
     let job = |item| Job {
         key: operation.key(&item),
-        target: operation.target(&item),
+        target: target(&item),
         item,
         failures: 0,
         last: None,
-        outcome: None,
     };
     let mut jobs: Vec<Job<S>> = items.into_iter().map(job).collect();
     let topics: BTreeSet<Arc<str>> = jobs.iter().filter_map(|job| job.target.topic()).collect();
     let _interest = cluster.track(&topics.into_iter().collect::<Vec<_>>());
 
     let mut events = Events::<S::Request>::new();
-    if !jobs.is_empty() {
-        events.push(route(cluster, deadline, Duration::ZERO, targets(&jobs, 0..jobs.len())));
-    }
+    let all = 0..jobs.len();
+    events.extend(route(cluster, deadline, Duration::ZERO, targets(&jobs, all)));
     while let Some(event) = events.next().await {
         let mut failed = Vec::new();
         match event {
             Event::Routed(routes) => {
                 for ((broker, _), indexes) in group(&jobs, routes, &mut failed) {
-                    let items = indexes.iter().filter_map(|index| jobs.get(*index));
-                    let items: Vec<_> = items.map(|job| job.item.clone()).collect();
+                    let some = indexes.iter().filter_map(|index| jobs.get(*index));
+                    let (items, targets): (Vec<_>, Vec<_>) =
+                        some.map(|job| (job.item.clone(), job.target.clone())).unzip();
                     events.push(Box::pin(async move {
-                        let responses = send(cluster, deadline, operation, broker, items);
-                        let responses = responses.await;
+                        let asked = Asked::new(cluster, targets);
+                        let responses = send(cluster, deadline, operation, broker, items).await;
+                        asked.answered();
                         Event::Answered(broker, responses.version, responses.assign(&indexes))
                     }));
                 }
@@ -159,7 +226,7 @@ pub(crate) async fn split<S: Split>(
             Event::Answered(broker, version, responses) => {
                 for (indexes, response) in responses {
                     let from = (broker, version);
-                    settle(operation, &mut jobs, from, &indexes, response, &mut failed);
+                    failed.extend(settle(operation, &jobs, from, &indexes, response, &mut settled));
                 }
             }
         }
@@ -169,32 +236,22 @@ pub(crate) async fn split<S: Split>(
             let Some(job) = jobs.get_mut(index) else { continue };
             job.failures += 1;
             let backoff = cluster.config().backoff.after(job.failures);
-            let may = is_again(&job.target, &error, job.failures)
-                || error.code().is_some_and(|code| operation.is_again(code));
-            if may && Instant::now() + backoff < deadline {
+            let may = error.code().and_then(|code| operation.is_again(code));
+            let may = may.unwrap_or_else(|| is_again(&job.target, &error, job.failures));
+            if may {
+                // Whoever comes after must find another broker, also when our time is over.
                 cluster.forget(&job.target);
+            }
+            if may && Instant::now() + backoff < deadline {
                 job.last = Some(error);
                 wait = wait.max(backoff);
                 again.push(index);
             } else {
-                job.outcome = Some(Err(error));
+                settled(index, Err(error));
             }
         }
-        if !again.is_empty() {
-            events.push(route(cluster, deadline, wait, targets(&jobs, again)));
-        }
+        events.extend(route(cluster, deadline, wait, targets(&jobs, again)));
     }
-    drop(events);
-
-    let results = jobs.into_iter().filter_map(|job| Some((job.key, job.outcome?)));
-    let mut results: Vec<_> = results.collect();
-    let silent = |result: &Result<_>| matches!(result, Err(e) if e.kind() != ErrorKind::Broker);
-    if results.iter().all(|(_, result)| silent(result)) {
-        if let Some((_, Err(error))) = results.pop() {
-            return Err(error);
-        }
-    }
-    Ok(results)
 }
 
 fn targets<S: Split>(
@@ -205,32 +262,30 @@ fn targets<S: Split>(
     indexes.into_iter().filter_map(target).collect()
 }
 
-/// Finds the broker of each after the wait.
+/// Finds the broker of each after the wait. What is known does not wait for what is looked up.
 fn route<'a, R: Request>(
     cluster: &'a Cluster,
     deadline: Instant,
     wait: Duration,
     targets: Vec<(usize, Target)>,
-) -> Pin<Box<dyn Future<Output = Event<R>> + Send + 'a>> {
-    Box::pin(async move {
-        sleep(wait).await;
-        let all: Vec<_> = targets.iter().map(|(_, target)| target.clone()).collect();
-        let brokers = async {
-            // What was wrong with a topic a while ago may have been mended since.
-            let metadata = cluster.metadata();
-            let is_fine = |topic: &Arc<str>| {
-                metadata.topics.get(topic).is_some_and(|topic| topic.error == ErrorCode::NONE)
-            };
-            if !all.iter().filter_map(Target::topic).all(|topic| is_fine(&topic)) {
-                cluster.refreshed().await?;
-            }
-            Ok(cluster.resolve_all(&all).await)
+) -> impl Iterator<Item = Pin<Box<dyn Future<Output = Event<R>> + Send + 'a>>> {
+    let mut lookups = BTreeMap::<Option<Lookup>, (Vec<_>, Vec<_>)>::new();
+    for (index, target) in targets {
+        let (indexes, targets) = lookups.entry(cluster.needs(&target)).or_default();
+        indexes.push(index);
+        targets.push(target);
+    }
+    lookups.into_values().map(move |(indexes, targets)| {
+        let routed = async move {
+            sleep(wait).await;
+            let brokers = timeout_at(deadline, cluster.resolve_all(&targets)).await;
+            let brokers = brokers.unwrap_or_else(|_| {
+                let error = Error::timeout("the broker to ask was not found in time");
+                vec![Err(error); targets.len()]
+            });
+            Event::Routed(indexes.into_iter().zip(brokers).collect())
         };
-        let brokers = timeout_at(deadline, brokers)
-            .await
-            .unwrap_or_else(|_| Err(Error::timeout("the broker to ask was not found in time")));
-        let brokers = brokers.unwrap_or_else(|error| vec![Err(error); all.len()]);
-        Event::Routed(targets.into_iter().map(|(index, _)| index).zip(brokers).collect())
+        Box::pin(routed) as Pin<Box<dyn Future<Output = Event<R>> + Send + 'a>>
     })
 }
 
@@ -293,56 +348,59 @@ async fn send<S: Split>(
     };
     let size = if at.version < S::MANY_FROM { 1 } else { items.len().max(1) };
     let (connection, at) = (&connection, &at);
-    let chunks = items.chunks(size).map(async |items| {
-        let response = async {
-            let request = operation.request(items, at)?;
-            let timeout = cluster.config().request_timeout;
-            let call = async { connection.start_at(at.version, &request, timeout).await?.await };
-            match timeout_at(deadline, call).await {
-                Ok(response) => Ok(response?),
-                Err(_) => Err(Error::timeout("no answer in time")),
-            }
-        };
-        (items.len(), response.await)
+    let ask = async |items: &[S::Item]| {
+        let request = operation.request(items, at)?;
+        let timeout = cluster.config().request_timeout;
+        let call = async { connection.start_at(at.version, &request, timeout).await?.await };
+        match timeout_at(deadline, call).await {
+            Ok(response) => Ok(response?),
+            Err(_) => Err(Error::timeout("no answer in time")),
+        }
+    };
+    let ask = &ask;
+    let chunks = items.chunks(size).map(async |items| match ask(items).await {
+        // Nothing was sent: one item that cannot be said must not fail the others.
+        Err(error)
+            if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Config)
+                && items.len() > 1 =>
+        {
+            join_all(items.chunks(1).map(async |item| (1, ask(item).await))).await
+        }
+        response => vec![(items.len(), response)],
     });
-    Responses { version: at.version, each: join_all(chunks).await }
+    let each = join_all(chunks).await.into_iter().flatten().collect();
+    Responses { version: at.version, each }
 }
 
-/// Gives jobs the outcome that a response says; the others have failed.
+/// Tells what a response says of jobs; the others have failed.
 fn settle<S: Split>(
     operation: &S,
-    jobs: &mut [Job<S>],
+    jobs: &[Job<S>],
     (broker, version): (i32, i16),
     indexes: &[usize],
     response: Result<<S::Request as Request>::Response>,
-    failed: &mut Vec<(usize, Error)>,
-) {
-    let mut answers = Answers { broker, version, each: HashMap::new(), all: None };
+    mut settled: impl FnMut(usize, Result<S::Value>),
+) -> Vec<(usize, Error)> {
+    let mut failed = Vec::new();
+    let mut answers = Answers::new(broker, version);
     let response = response.map(|response| {
         let items = indexes.iter().filter_map(|index| jobs.get(*index));
         let items: Vec<_> = items.map(|job| job.item.clone()).collect();
         operation.answers(&items, response, &mut answers);
     });
     for index in indexes {
-        let Some(job) = jobs.get_mut(*index) else { continue };
-        let what = || format!("{} {} at broker {broker}", S::WHAT, job.key);
-        let error = match (&response, answers.take(&job.key)) {
-            (Ok(()), Some(Ok(value))) => {
-                job.outcome = Some(Ok(value));
-                continue;
-            }
-            (Ok(()), Some(Err((code, message)))) => {
-                let said = message.filter(|text| !text.is_empty());
-                let said = said.map(|text| format!(" ({text})")).unwrap_or_default();
-                Error::broker(code, what() + &said)
-            }
-            (Ok(()), None) => {
-                Error::new(ErrorKind::Protocol, format!("{}: not in the answer", what()))
-            }
-            (Err(error), _) => late(job.last.as_ref(), error.clone()).context(what()),
+        let Some(job) = jobs.get(*index) else { continue };
+        let what = format!("{} {} at broker {broker}", S::WHAT, job.key);
+        let result = match &response {
+            Ok(()) => answers.take(&job.key, &what),
+            Err(error) => Err(late(job.last.as_ref(), error.clone()).context(what)),
         };
-        failed.push((*index, error));
+        match result {
+            Ok(value) => settled(*index, Ok(value)),
+            Err(error) => failed.push((*index, error)),
+        }
     }
+    failed
 }
 
 /// A timeout that tells of the failure before it.
@@ -352,5 +410,40 @@ fn late(last: Option<&Error>, error: Error) -> Error {
             Error::timeout(format!("{error}; before: {last}")).with_source(last.clone())
         }
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers() -> Answers<&'static str, ()> {
+        Answers::new(0, 0)
+    }
+
+    #[test]
+    fn an_error_at_the_top_counts_more_than_a_success_below() {
+        let mut answers = answers();
+        answers.all(ErrorCode::REQUEST_TIMED_OUT.0, None);
+        answers.insert("a", 0, None, ());
+        answers.insert("b", ErrorCode::INVALID_REQUEST.0, None, ());
+        let mut code = |key| answers.take(&key, "item").unwrap_err().code().unwrap();
+        assert_eq!(code("a"), ErrorCode::REQUEST_TIMED_OUT);
+        assert_eq!(code("b"), ErrorCode::INVALID_REQUEST);
+        assert_eq!(code("c"), ErrorCode::REQUEST_TIMED_OUT);
+    }
+
+    #[test]
+    fn an_answer_that_contradicts_itself_is_none() {
+        let mut answers = answers();
+        for code in [0, 0] {
+            answers.insert("same", code, None, ());
+        }
+        for code in [0, ErrorCode::INVALID_REQUEST.0, 0] {
+            answers.insert("other", code, None, ());
+        }
+        assert!(answers.take(&"same", "item").is_ok());
+        assert!(answers.take(&"other", "item").is_err());
+        assert!(answers.take(&"missing", "item").is_err());
     }
 }

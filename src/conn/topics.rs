@@ -3,8 +3,8 @@
 use super::Conn;
 use crate::admin::Results;
 use crate::admin::topics::{
-    CreatedTopic, NewTopic, TopicRef, create_topics_request, create_topics_results,
-    delete_topics_request, delete_topics_results,
+    CreateTopics, CreatedTopic, DeleteTopics, NewTopic, TopicRef, create_topics_request,
+    delete_topics_request, results,
 };
 use crate::error::Result;
 
@@ -32,7 +32,7 @@ impl Conn {
         let timeout = self.broker_timeout();
         let request = |version| create_topics_request(&topics, timeout, version);
         let response = self.call(request).await?;
-        Ok(create_topics_results(&what, &topics, response))
+        Ok(results(&CreateTopics::new([]), &what, &topics, response))
     }
 
     /// Deletes topics, with all that is in them. This must be a connection to the
@@ -53,7 +53,8 @@ impl Conn {
         let timeout = self.broker_timeout();
         let request = |version| delete_topics_request(&topics, timeout, version);
         let response = self.call(request).await?;
-        Ok(delete_topics_results(&what, &names, response))
+        let results = results(&DeleteTopics::new::<TopicRef>([]), &what, &topics, response);
+        Ok(Results::new(names.into_iter().zip(results.into_iter().map(|(_, it)| it)).collect()))
     }
 
     /// How long the broker may work on a request, in milliseconds.

@@ -52,7 +52,8 @@
 //!
 //! No replication: all replicas of a partition are one log, always in sync. No fetch sessions, no
 //! fetching from followers, no conversion between message formats, no retention or compaction, no
-//! checks of idempotent sequences, no groups, no transactions, no security. Configurations, access
+//! checks of idempotent sequences, no groups of any kind, no transactions, no producers to describe,
+//! no log directories, no reassignments, no security. Configurations, access
 //! control entries and quotas are kept and listed; of the configurations,
 //! [these](FakeClusterBuilder::topic_config) have an effect, of the others none. It is stricter than
 //! Kafka 4 in one thing: only the controller creates and deletes topics, and adds partitions.

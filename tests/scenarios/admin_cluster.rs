@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kafkio::admin::acls::AclOperation;
-use kafkio::admin::features::FeatureUpdate;
+use kafkio::admin::cluster::ClusterDescription;
+use kafkio::admin::features::{FeatureUpdate, Features};
 use kafkio::admin::quorum::{QuorumDescription, VoterEndpoint};
 use kafkio::protocol::messages::api_versions::ApiVersionsRequest;
 use kafkio::protocol::{ApiKey, ErrorCode, Request};
 use kafkio::wire::Uuid;
 use kafkio::{Client, Error, ErrorKind};
-use tokio::time::{Instant, sleep};
 
-use crate::support::{Need, Outcome, PATIENCE, TestCluster, connect};
+use crate::support::{Need, Outcome, TestCluster, connect, until};
 
 /// Checks that the error says that this Kafka is needed.
 #[track_caller]
@@ -32,7 +32,7 @@ pub async fn brokers(cluster: &impl TestCluster) -> Outcome {
     assert!(found.fenced.is_empty());
     assert_eq!(found.authorized_operations, None, "not asked for");
 
-    let may = client.describe_cluster().authorized_operations(true).await;
+    let may = client.describe_cluster().include_authorized_operations(true).await;
     let fenced = client.describe_cluster().fenced_brokers(true).await;
     if cluster.version() >= (2, 3) && cluster.is_real() {
         let may = may.unwrap().authorized_operations.unwrap();
@@ -132,15 +132,11 @@ pub async fn features(cluster: &impl TestCluster) -> Outcome {
         let level = *features.finalized["streams.version"].end();
         update(off).await.unwrap().into_only().unwrap();
         let is = async |level: Option<i16>| {
-            let deadline = Instant::now() + PATIENCE;
-            loop {
-                let now = client.describe_features().await.unwrap();
-                if now.finalized.get("streams.version").map(|range| *range.end()) == level {
-                    return now.finalized_epoch;
-                }
-                assert!(Instant::now() < deadline, "{now:?}");
-                sleep(Duration::from_millis(100)).await;
-            }
+            let ask = async || client.describe_features().await.unwrap();
+            let is_so = |now: &Features| {
+                now.finalized.get("streams.version").map(|range| *range.end()) == level
+            };
+            until("the feature is so", ask, is_so).await.finalized_epoch
         };
         let epoch = is(None).await;
         let on = FeatureUpdate::upgrade("streams.version", level);
@@ -168,7 +164,7 @@ pub async fn quorum(cluster: &impl TestCluster) -> Outcome {
     let (leader, epoch, voters) = shape(&quorum);
     assert!(leader.is_some_and(|leader| voters.contains(&leader)), "{quorum:?}");
     assert_eq!(voters.len(), cluster.brokers(), "combined nodes");
-    assert!(quorum.high_watermark > 0 && epoch > 0);
+    assert!(quorum.high_watermark > Some(0) && epoch > 0);
     for voter in &quorum.voters {
         assert!(voter.log_end_offset.is_some_and(|it| it > 0), "{voter:?}");
         assert!(voter.last_caught_up.is_some() && voter.last_fetch.is_some(), "{voter:?}");
@@ -243,15 +239,8 @@ pub async fn voters(cluster: &impl TestCluster) -> Outcome {
     };
     let id = follower.id;
     let voters = async |count: usize| {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let now = client.describe_quorum().await.unwrap();
-            if now.voters.len() == count {
-                return now;
-            }
-            assert!(Instant::now() < deadline, "{now:?}");
-            sleep(Duration::from_millis(100)).await;
-        }
+        let ask = async || client.describe_quorum().await.unwrap();
+        until("so many voters", ask, |now| now.voters.len() == count).await
     };
     let cluster_id = before_id(&client).await;
     client.remove_raft_voter(id, directory).cluster_id(cluster_id.clone()).await.unwrap();
@@ -260,11 +249,8 @@ pub async fn voters(cluster: &impl TestCluster) -> Outcome {
     let again = client.remove_raft_voter(id, directory).await.unwrap_err();
     assert_eq!(again.code(), Some(ErrorCode::VOTER_NOT_FOUND), "{again:?}");
     // It follows on, and has to have caught up.
-    let deadline = Instant::now() + PATIENCE;
-    while !client.describe_quorum().await.unwrap().observers.iter().any(|it| it.id == id) {
-        assert!(Instant::now() < deadline, "it does not follow");
-        sleep(Duration::from_millis(100)).await;
-    }
+    let ask = async || client.describe_quorum().await.unwrap();
+    until("it follows", ask, |now| now.observers.iter().any(|it| it.id == id)).await;
     let endpoints = before.nodes[&id].clone();
     client.add_raft_voter(id, directory, endpoints).cluster_id(cluster_id).await.unwrap();
     let with = voters(3).await;
@@ -291,15 +277,10 @@ pub async fn unregistered(cluster: &impl TestCluster) -> Outcome {
     cluster.needs(Need::Kafka(4, 0))?;
     cluster.kill(2).await;
     let registered = async |fenced: &[i32], count: usize| {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let now = client.describe_cluster().fenced_brokers(true).await.unwrap();
-            if now.fenced.iter().eq(fenced) && now.nodes.len() == count {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{now:?}");
-            sleep(Duration::from_millis(100)).await;
-        }
+        let ask = async || client.describe_cluster().fenced_brokers(true).await.unwrap();
+        let is_so =
+            |now: &ClusterDescription| now.fenced.iter().eq(fenced) && now.nodes.len() == count;
+        until("so many are registered", ask, is_so).await;
     };
     registered(&[2], 3).await;
     assert_eq!(client.describe_cluster().await.unwrap().nodes.len(), 2);

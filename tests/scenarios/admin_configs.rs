@@ -8,9 +8,11 @@ use kafkio::admin::configs::{
 };
 use kafkio::admin::topics::NewTopic;
 use kafkio::protocol::ErrorCode;
-use kafkio::{Client, Error, ErrorKind};
+use kafkio::{Client, ErrorKind};
 
-use crate::support::{Need, Outcome, TestCluster, connect, create, eventually, topic, unique};
+use crate::support::{
+    Need, Outcome, TestCluster, code, connect, create, eventually, topic, unique,
+};
 
 type Configs = BTreeMap<String, ConfigEntry>;
 
@@ -31,10 +33,6 @@ async fn has(client: &Client, resource: &ConfigResource, name: &str, value: Opti
         (found.and_then(|it| it.value.as_deref()) == value).then_some(())
     })
     .await;
-}
-
-fn code<T>(result: Option<&kafkio::Result<T>>) -> Option<ErrorCode> {
-    result.expect("it was asked for").as_ref().err().and_then(Error::code)
 }
 
 pub async fn described(cluster: &impl TestCluster) -> Outcome {

@@ -1,7 +1,6 @@
 //! Groups, formed by hand with the calls that members send, and looked at and changed from outside.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use bytes::Bytes;
 use kafkio::admin::Target;
@@ -26,21 +25,11 @@ use kafkio::protocol::messages::offset_commit::{
 use kafkio::protocol::messages::offset_fetch::{OffsetFetchRequest, OffsetFetchRequestGroup};
 use kafkio::protocol::messages::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment};
 use kafkio::{Client, Error, ErrorKind, Record, TopicPartition};
-use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    Need, Outcome, PATIENCE, TestCluster, connect, connect_as, topic, unique, write,
+    Need, Outcome, TestCluster, code, connect, connect_as, coordinated, eventually, topic, unique,
+    until, write,
 };
-
-/// Whether a member or the group has to wait for its coordinator.
-fn is_again(code: i16) -> bool {
-    [
-        ErrorCode::NOT_COORDINATOR,
-        ErrorCode::COORDINATOR_NOT_AVAILABLE,
-        ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
-    ]
-    .contains(&ErrorCode(code))
-}
 
 fn subscription(topic: &str) -> Subscription {
     Subscription { topics: vec![topic.to_owned()], ..Default::default() }
@@ -62,19 +51,17 @@ async fn join(client: &Client, group: &str, topic: &str, instance: Option<&str>)
         reason: Some("a scenario".to_owned()),
         ..Default::default()
     };
-    let deadline = Instant::now() + PATIENCE;
-    let response: JoinGroupResponse = loop {
+    let response: JoinGroupResponse = eventually("it joins", async || {
         let response = client.send(Target::Group(group.to_owned()), request.clone());
         let response = response.await.unwrap();
         match ErrorCode(response.error_code) {
-            ErrorCode::NONE => break response,
+            ErrorCode::NONE => return Some(response),
             ErrorCode::MEMBER_ID_REQUIRED => request.member_id = response.member_id,
-            code if is_again(code.0) && Instant::now() < deadline => {
-                sleep(Duration::from_millis(200)).await;
-            }
-            code => panic!("join of {group}: {code}"),
+            code => assert!(code.is_retriable(), "join of {group}: {code}"),
         }
-    };
+        None
+    })
+    .await;
     assert_eq!(response.leader, response.member_id);
     assert_eq!(response.members.len(), 1);
     let known = Subscription::from_bytes(response.members[0].metadata.clone()).unwrap();
@@ -124,10 +111,6 @@ struct Joined {
 async fn listed(client: &Client, group: &str) -> Option<GroupListing> {
     let groups = client.list_groups().await.unwrap().into_result().unwrap();
     groups.into_iter().find(|listing| listing.group_id == group)
-}
-
-fn code<T: std::fmt::Debug>(result: kafkio::Result<T>) -> Option<ErrorCode> {
-    result.unwrap_err().code()
 }
 
 fn partitions(topic: &str) -> [TopicPartition; 2] {
@@ -217,15 +200,15 @@ pub async fn classic(cluster: &impl TestCluster) -> Outcome {
     // What a group with members refuses.
     let altered = client.alter_group_offsets(&group, [(partitions(&topic)[0].clone(), 3)]);
     let altered = altered.await.unwrap().into_only();
-    assert_eq!(code(altered), Some(ErrorCode::UNKNOWN_MEMBER_ID));
+    assert_eq!(code(&altered), Some(ErrorCode::UNKNOWN_MEMBER_ID));
     if cluster.version() >= (1, 1) {
         let deleted = client.delete_groups([&group]).await.unwrap().into_only();
-        assert_eq!(code(deleted), Some(ErrorCode::NON_EMPTY_GROUP));
+        assert_eq!(code(&deleted), Some(ErrorCode::NON_EMPTY_GROUP));
     }
     if cluster.version() >= (2, 4) {
         let deleted = client.delete_group_offsets(&group, partitions(&topic)).await.unwrap();
         for (_, result) in deleted {
-            assert_eq!(code(result), Some(ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC));
+            assert_eq!(code(&result), Some(ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC));
         }
     }
 
@@ -289,16 +272,8 @@ async fn heartbeat(
     client: &Client,
     request: &ConsumerGroupHeartbeatRequest,
 ) -> ConsumerGroupHeartbeatResponse {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let to = Target::Group(request.group_id.clone());
-        let response = client.send(to, request.clone()).await.unwrap();
-        if response.error_code == 0 {
-            return response;
-        }
-        assert!(is_again(response.error_code) && Instant::now() < deadline, "{response:?}");
-        sleep(Duration::from_millis(200)).await;
-    }
+    let to = Target::Group(request.group_id.clone());
+    coordinated(client, to, request, |response| response.error_code).await
 }
 
 pub async fn consumer(cluster: &impl TestCluster) -> Outcome {
@@ -316,21 +291,17 @@ pub async fn consumer(cluster: &impl TestCluster) -> Outcome {
         topic_partitions: Some(Vec::new()),
         ..Default::default()
     };
-    let deadline = Instant::now() + PATIENCE;
-    let assignment = loop {
+    let assignment = eventually("it has partitions", async || {
         let response = heartbeat(&client, &request).await;
         request.member_epoch = response.member_epoch;
-        match response.assignment {
-            Some(assignment) if !assignment.topic_partitions.is_empty() => break assignment,
-            _ => assert!(Instant::now() < deadline, "no assignment"),
-        }
-        sleep(Duration::from_millis(200)).await;
-    };
+        response.assignment.filter(|assignment| !assignment.topic_partitions.is_empty())
+    });
+    let assignment = assignment.await;
     request.topic_partitions = Some(assignment.topic_partitions.clone());
     let response = heartbeat(&client, &request).await;
     assert!(response.heartbeat_interval_ms > 0 && response.member_epoch > 0);
 
-    let described = client.describe_consumer_groups([&group]).authorized_operations(true);
+    let described = client.describe_consumer_groups([&group]).include_authorized_operations(true);
     let described = described.await.unwrap().into_only().unwrap();
     assert_eq!((&described.kind, &described.state), (&GroupType::Consumer, &GroupState::Stable));
     assert_eq!(described.assignor.as_deref(), Some("uniform"));
@@ -351,7 +322,7 @@ pub async fn consumer(cluster: &impl TestCluster) -> Outcome {
     assert_eq!(member.target_assignment.clone().map(sorted), Some(partitions(&topic).to_vec()));
 
     let classic = client.describe_groups([&group]).await.unwrap().into_only();
-    assert_eq!(code(classic), Some(ErrorCode::GROUP_ID_NOT_FOUND));
+    assert_eq!(code(&classic), Some(ErrorCode::GROUP_ID_NOT_FOUND));
     let kinds = async |kind| {
         let groups = client.list_groups().kinds(vec![kind]).await.unwrap().into_result().unwrap();
         groups.into_iter().any(|listing| listing.group_id == group)
@@ -445,7 +416,7 @@ pub async fn offsets(cluster: &impl TestCluster) -> Outcome {
     let left = client.list_group_offsets([group]).await.unwrap().into_only().unwrap();
     assert_eq!(left.iter().map(|(at, _)| at).collect::<Vec<_>>(), [&second]);
     let unknown = client.delete_group_offsets(unique("nobody"), [first]).await.unwrap();
-    assert_eq!(code(unknown.into_only()), Some(ErrorCode::GROUP_ID_NOT_FOUND));
+    assert_eq!(code(&unknown.into_only()), Some(ErrorCode::GROUP_ID_NOT_FOUND));
     Ok(())
 }
 
@@ -473,8 +444,8 @@ pub async fn many(cluster: &impl TestCluster) -> Outcome {
     let mut coordinators = BTreeSet::new();
     for ((name, group), (_, consumer)) in described.into_iter().zip(consumers) {
         if name == unknown {
-            assert_eq!(code(group), Some(ErrorCode::GROUP_ID_NOT_FOUND));
-            assert_eq!(code(consumer), Some(ErrorCode::GROUP_ID_NOT_FOUND));
+            assert_eq!(code(&group), Some(ErrorCode::GROUP_ID_NOT_FOUND));
+            assert_eq!(code(&consumer), Some(ErrorCode::GROUP_ID_NOT_FOUND));
             continue;
         }
         let (group, consumer) = (group.unwrap(), consumer.unwrap());
@@ -527,11 +498,11 @@ pub async fn list_filters(cluster: &impl TestCluster) -> Outcome {
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(format!("{error:?}").contains("Kafka 2.6"), "{error:?}");
     }
-    let kinds = client.list_groups().kinds(vec![GroupType::Classic]).await;
-    if cluster.version() >= (3, 8) {
-        assert_eq!(ours(kinds.unwrap().into_result().unwrap()), [&*empty, &*stable]);
-    } else {
-        let error = kinds.unwrap_err();
+    // Where all are classic, they need no filter.
+    let kinds = client.list_groups().kinds(vec![GroupType::Classic]).await.unwrap();
+    assert_eq!(ours(kinds.into_result().unwrap()), [&*empty, &*stable]);
+    if cluster.version() < (3, 8) {
+        let error = client.list_groups().kinds(vec![GroupType::Share]).await.unwrap_err();
         assert!(format!("{error:?}").contains("Kafka 3.8"), "{error:?}");
     }
     Ok(())
@@ -629,16 +600,9 @@ pub async fn denied(cluster: &impl TestCluster) -> Outcome {
     assert_eq!(admin.send(Target::Any, request).await.unwrap().results[0].error_code, 0);
 
     let alice = connect_as(cluster, "alice").await;
-    let deadline = Instant::now() + PATIENCE;
     let groups = [&open, &closed];
-    let described = loop {
-        let described = alice.describe_groups(groups).await.unwrap();
-        if described.get(&closed).unwrap().is_err() {
-            break described;
-        }
-        assert!(Instant::now() < deadline, "nobody is denied");
-        sleep(Duration::from_millis(200)).await;
-    };
+    let ask = async || alice.describe_groups(groups).await.unwrap();
+    let described = until("alice is denied", ask, |it| it.get(&closed).unwrap().is_err()).await;
     let denied = Some(ErrorCode::GROUP_AUTHORIZATION_FAILED);
     assert!(described.get(&open).unwrap().is_ok());
     let at = || at.clone();
@@ -652,9 +616,9 @@ pub async fn denied(cluster: &impl TestCluster) -> Outcome {
         consumers.get(&closed).unwrap().as_ref().err().and_then(Error::code),
         offsets.get(&closed).unwrap().as_ref().err().and_then(Error::code),
         lag.get(&closed).unwrap().as_ref().err().and_then(Error::code),
-        code(alice.alter_group_offsets(&closed, [(at(), 2)]).await.unwrap().into_only()),
-        code(alice.delete_group_offsets(&closed, [at()]).await.unwrap().into_only()),
-        code(alice.delete_groups([&closed]).await.unwrap().into_only()),
+        code(&alice.alter_group_offsets(&closed, [(at(), 2)]).await.unwrap().into_only()),
+        code(&alice.delete_group_offsets(&closed, [at()]).await.unwrap().into_only()),
+        code(&alice.delete_groups([&closed]).await.unwrap().into_only()),
     ];
     assert_eq!(error_codes, [denied; 7]);
     Ok(())

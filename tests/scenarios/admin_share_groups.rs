@@ -1,11 +1,9 @@
 //! Share groups and streams groups, formed by hand with the calls that members send, and looked at
 //! and changed from outside.
 
-use std::time::Duration;
-
 use kafkio::admin::Target;
 use kafkio::admin::acls::AclOperation;
-use kafkio::admin::groups::GroupState;
+use kafkio::admin::groups::{GroupState, GroupType};
 use kafkio::admin::share_groups::{ShareGroup, ShareGroupOffset};
 use kafkio::admin::streams_groups::StreamsGroup;
 use kafkio::protocol::ErrorCode;
@@ -21,30 +19,21 @@ use kafkio::protocol::messages::streams_group_heartbeat::{
     Topology,
 };
 use kafkio::{Client, ErrorKind, TopicPartition};
-use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    Need, Outcome, PATIENCE, TestCluster, connect, numbered, topic, unique, write,
+    Need, Outcome, TestCluster, connect, coordinated, eventually, numbered, topic, unique, until,
+    write,
 };
 
 const TOOL: &str = "org.apache.kafka.tools.consumer.group.ShareGroupCommand";
 const MEMBER: &str = "kR9iXoZ0Q7qfXcZ0cJ1S5w";
 
-/// Sends the heartbeat again while the coordinator is not ready.
 async fn beat(
     client: &Client,
     request: &ShareGroupHeartbeatRequest,
 ) -> ShareGroupHeartbeatResponse {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let call = client.send(Target::Group(request.group_id.clone()), request.clone());
-        let response = call.await.unwrap();
-        match ErrorCode(response.error_code) {
-            ErrorCode::NONE => return response,
-            code => assert!(code.is_retriable() && Instant::now() < deadline, "{response:?}"),
-        }
-        sleep(Duration::from_millis(200)).await;
-    }
+    let to = Target::Group(request.group_id.clone());
+    coordinated(client, to, request, |response| response.error_code).await
 }
 
 /// Joins the group and waits for partitions; the epoch that the member has then.
@@ -56,19 +45,16 @@ async fn join(client: &Client, group: &str, topic: &str) -> i32 {
         rack_id: Some("rack0".to_owned()),
         ..Default::default()
     };
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    eventually("it has partitions", async || {
         let response = beat(client, &request).await;
         assert!(response.heartbeat_interval_ms > 0);
-        if response.assignment.is_some_and(|it| !it.topic_partitions.is_empty()) {
-            return response.member_epoch;
-        }
-        assert!(Instant::now() < deadline, "no partitions");
         request.member_epoch = response.member_epoch;
         request.subscribed_topic_names = None;
         request.rack_id = None;
-        sleep(Duration::from_millis(200)).await;
-    }
+        let is_done = response.assignment.is_some_and(|it| !it.topic_partitions.is_empty());
+        is_done.then_some(response.member_epoch)
+    })
+    .await
 }
 
 async fn leave(client: &Client, group: &str) {
@@ -88,6 +74,20 @@ async fn offset(client: &Client, group: &str, at: &TopicPartition) -> Option<Sha
     *offsets.get(at).unwrap().as_ref().unwrap()
 }
 
+/// Checks that the group is listed, and as what.
+async fn listed_as(client: &Client, group: &str, kind: GroupType) {
+    let all = client.list_groups().await.unwrap().into_result().unwrap();
+    let found = all.iter().find(|listing| listing.group_id == group).expect("it is listed");
+    assert_eq!(found.kind.as_ref(), Some(&kind));
+    for other in [GroupType::Classic, GroupType::Consumer, GroupType::Share, GroupType::Streams] {
+        let some = client.list_groups().kinds(vec![other.clone()]).await.unwrap();
+        let some = some.into_result().unwrap();
+        assert!(some.iter().all(|listing| listing.kind.as_ref() == Some(&other)), "{some:?}");
+        let is_there = some.iter().any(|listing| listing.group_id == group);
+        assert_eq!(is_there, other == kind, "{group} among those of type {other}");
+    }
+}
+
 pub async fn share(cluster: &impl TestCluster) -> Outcome {
     cluster.needs(Need::Real)?;
     cluster.needs(Need::Kafka(4, 2))?;
@@ -100,7 +100,8 @@ pub async fn share(cluster: &impl TestCluster) -> Outcome {
     assert_eq!(missing.code(), Some(ErrorCode::GROUP_ID_NOT_FOUND), "{missing}");
 
     let epoch = join(&client, &group, &topic).await;
-    let call = client.describe_share_groups([&group, "nobody's"]).authorized_operations(true);
+    let call =
+        client.describe_share_groups([&group, "nobody's"]).include_authorized_operations(true);
     let both = call.await.unwrap();
     let error = both.get("nobody's").unwrap().as_ref().unwrap_err();
     assert_eq!(error.code(), Some(ErrorCode::GROUP_ID_NOT_FOUND), "{error}");
@@ -121,6 +122,7 @@ pub async fn share(cluster: &impl TestCluster) -> Outcome {
     assignment.sort();
     assert_eq!(assignment, [zero.clone(), one.clone()]);
     assert_eq!(describe(&client, &group).await.authorized_operations, None);
+    listed_as(&client, &group, GroupType::Share).await;
 
     let busy = client.alter_share_group_offsets(&group, [(zero.clone(), 0)]).await;
     let busy = busy.unwrap().into_only().unwrap_err();
@@ -189,8 +191,7 @@ pub async fn share_member(cluster: &impl TestCluster) -> Outcome {
         topics: vec![FetchTopic { topic_id, partitions, ..Default::default() }],
         ..Default::default()
     };
-    let deadline = Instant::now() + PATIENCE;
-    let acquired = loop {
+    let acquired = eventually("records are acquired", async || {
         let response = client.send(Target::Leader(at.clone()), request.clone()).await.unwrap();
         assert_eq!(ErrorCode(response.error_code), ErrorCode::NONE, "{response:?}");
         request.share_session_epoch += 1;
@@ -199,11 +200,12 @@ pub async fn share_member(cluster: &impl TestCluster) -> Outcome {
         match partition.map(|it| (ErrorCode(it.error_code), it)) {
             Some((ErrorCode::NONE, it)) if !it.acquired_records.is_empty() => {
                 assert!(!it.records.is_empty());
-                break it.acquired_records[0].clone();
+                Some(it.acquired_records[0].clone())
             }
-            _ => assert!(Instant::now() < deadline, "nothing acquired: {response:?}"),
+            _ => None,
         }
-    };
+    });
+    let acquired = acquired.await;
     assert_eq!((acquired.first_offset, acquired.last_offset, acquired.delivery_count), (0, 4, 1));
 
     // What is accepted is done with; what is released another member may have.
@@ -231,10 +233,8 @@ pub async fn share_member(cluster: &impl TestCluster) -> Outcome {
         assert_eq!(ErrorCode(partition.error_code), ErrorCode::NONE, "{response:?}");
     }
 
-    while offset(&client, &group, &at).await.is_none_or(|found| found.start_offset != 3) {
-        assert!(Instant::now() < deadline, "the group does not move on");
-        sleep(Duration::from_millis(100)).await;
-    }
+    let ask = async || offset(&client, &group, &at).await;
+    until("the group moves on", ask, |now| now.is_some_and(|now| now.start_offset == 3)).await;
     leave(&client, &group).await;
     Ok(())
 }
@@ -243,16 +243,8 @@ async fn streams_beat(
     client: &Client,
     request: &StreamsGroupHeartbeatRequest,
 ) -> StreamsGroupHeartbeatResponse {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let call = client.send(Target::Group(request.group_id.clone()), request.clone());
-        let response = call.await.unwrap();
-        match ErrorCode(response.error_code) {
-            ErrorCode::NONE => return response,
-            code => assert!(code.is_retriable() && Instant::now() < deadline, "{response:?}"),
-        }
-        sleep(Duration::from_millis(200)).await;
-    }
+    let to = Target::Group(request.group_id.clone());
+    coordinated(client, to, request, |response| response.error_code).await
 }
 
 pub async fn streams(cluster: &impl TestCluster) -> Outcome {
@@ -291,23 +283,20 @@ pub async fn streams(cluster: &impl TestCluster) -> Outcome {
         client_tags: Some(vec![key_value("zone", "a")]),
         ..Default::default()
     };
-    let deadline = Instant::now() + PATIENCE;
-    let epoch = loop {
+    let epoch = eventually("it has tasks", async || {
         let response = streams_beat(&client, &request).await;
         request.member_epoch = response.member_epoch;
         request.topology = None;
         request.client_tags = None;
         request.process_id = None;
         request.rebalance_timeout_ms = -1;
-        if let Some(tasks) = response.active_tasks.filter(|tasks| !tasks.is_empty()) {
-            request.active_tasks = Some(tasks);
-            break streams_beat(&client, &request).await.member_epoch;
-        }
-        assert!(Instant::now() < deadline, "no tasks: {:?}", response.status);
-        sleep(Duration::from_millis(200)).await;
-    };
+        request.active_tasks = Some(response.active_tasks.filter(|tasks| !tasks.is_empty())?);
+        Some(streams_beat(&client, &request).await.member_epoch)
+    });
+    let epoch = epoch.await;
 
-    let call = client.describe_streams_groups([&group, "nobody's"]).authorized_operations(true);
+    let call =
+        client.describe_streams_groups([&group, "nobody's"]).include_authorized_operations(true);
     let both = call.await.unwrap();
     let error = both.get("nobody's").unwrap().as_ref().unwrap_err();
     assert_eq!(error.code(), Some(ErrorCode::GROUP_ID_NOT_FOUND), "{error}");
@@ -334,6 +323,8 @@ pub async fn streams(cluster: &impl TestCluster) -> Outcome {
     let topics = client.metadata([&changelog]).await.unwrap();
     assert_eq!(topics.topic(&changelog).unwrap().partitions.len(), 2, "the group has made it");
 
+    listed_as(&client, &group, GroupType::Streams).await;
+
     request.member_epoch = -1;
     streams_beat(&client, &request).await;
     let left = client.describe_streams_groups([&group]).await.unwrap().into_only().unwrap();
@@ -344,6 +335,9 @@ pub async fn streams(cluster: &impl TestCluster) -> Outcome {
     client.alter_group_offsets(&group, [(at.clone(), 3)]).await.unwrap().into_only().unwrap();
     let offsets = client.list_group_offsets([&group]).await.unwrap().into_only().unwrap();
     assert_eq!(offsets.get(&at).unwrap().as_ref().unwrap().as_ref().unwrap().offset, 3);
+    client.delete_group_offsets(&group, [at]).await.unwrap().into_only().unwrap();
+    let offsets = client.list_group_offsets([&group]).await.unwrap().into_only().unwrap();
+    assert!(offsets.is_empty(), "{offsets:?}");
     client.delete_groups([&group]).await.unwrap().into_only().unwrap();
     client.delete_topics([changelog]).await.unwrap().into_only().unwrap();
     Ok(())

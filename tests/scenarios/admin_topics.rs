@@ -9,11 +9,12 @@ use kafkio::admin::offsets::OffsetSpec;
 use kafkio::admin::topics::{NewPartitions, NewTopic, RecordsBefore, TopicDescription, TopicRef};
 use kafkio::protocol::ErrorCode;
 use kafkio::wire::Uuid;
-use kafkio::{Client, Error, ErrorKind, Record, TopicPartition};
+use kafkio::{Client, ErrorKind, Record, TopicPartition};
 use tokio::time::sleep;
 
 use crate::support::{
-    Outcome, TestCluster, connect, create, eventually, numbered, read_numbers, topic, unique, write,
+    Outcome, TestCluster, code, connect, create, eventually, numbered, read_numbers, topic, unique,
+    write,
 };
 
 /// The description of a topic; waits until the broker that is asked knows it.
@@ -24,10 +25,6 @@ async fn described(client: &Client, topic: impl Into<TopicRef>) -> TopicDescript
         client.describe_topics([topic.clone()]).await.unwrap().into_only().ok()
     })
     .await
-}
-
-fn code<T>(result: Option<&kafkio::Result<T>>) -> Option<ErrorCode> {
-    result.expect("it was asked for").as_ref().err().and_then(Error::code)
 }
 
 pub async fn created(cluster: &impl TestCluster) -> Outcome {

@@ -11,10 +11,11 @@ use kafkio::protocol::messages::txn_offset_commit::{
     TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
 use kafkio::{Client, ErrorKind, IsolationLevel, Timestamp, TopicPartition};
-use tokio::time::{Instant, sleep};
 
 use crate::support::transaction::Producer;
-use crate::support::{Need, Outcome, PATIENCE, TestCluster, connect, read, topic, unique};
+use crate::support::{
+    Need, Outcome, TestCluster, connect, coordinated, eventually, read, topic, unique, until,
+};
 
 const TOOL: &str = "org.apache.kafka.tools.TransactionsCommand";
 
@@ -33,15 +34,9 @@ async fn describe(client: &Client, id: &str) -> Transaction {
 async fn settled(client: &Client, id: &str) -> Transaction {
     use TransactionState::{PrepareAbort, PrepareCommit, PrepareEpochFence};
 
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let transaction = describe(client, id).await;
-        if ![PrepareAbort, PrepareCommit, PrepareEpochFence].contains(&transaction.state) {
-            return transaction;
-        }
-        assert!(Instant::now() < deadline, "{transaction:?}");
-        sleep(Duration::from_millis(50)).await;
-    }
+    let prepared = [PrepareAbort, PrepareCommit, PrepareEpochFence];
+    let is_settled = |now: &Transaction| !prepared.contains(&now.state);
+    until("the transaction ends", async || describe(client, id).await, is_settled).await
 }
 
 fn ids(listed: &[TransactionListing]) -> Vec<&str> {
@@ -279,24 +274,22 @@ pub async fn by_hand(cluster: &impl TestCluster) -> Outcome {
         }],
         ..Default::default()
     };
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let call = client.send(Target::Group(group.clone()), request.clone());
-        let response = call.await.unwrap();
-        match ErrorCode(response.topics[0].partitions[0].error_code) {
-            ErrorCode::NONE => break,
-            code => assert!(code.is_retriable() && Instant::now() < deadline, "{code}"),
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
+    let to = Target::Group(group.clone());
+    coordinated(&client, to, &request, |it| it.topics[0].partitions[0].error_code).await;
     assert_eq!(producer.end(true).await.error_code, 0);
 
     let reader = client.reader().topic(&*topic).isolation(IsolationLevel::ReadCommitted);
     let mut reader = reader.build().await.unwrap();
     let messages = read(&mut reader, 4).await;
     assert!(messages.iter().all(|message| message.value() == Some(&b"kept"[..])));
-    let offsets = client.list_group_offsets([&group]).require_stable(cluster.version() >= (2, 5));
-    let offsets = offsets.await.unwrap().into_only().unwrap().into_result().unwrap();
+    // Of the end of a transaction, the coordinator of the group may hear last.
+    let offsets = eventually("the offset is committed", async || {
+        let stable = cluster.version() >= (2, 5);
+        let offsets = client.list_group_offsets([&group]).require_stable(stable).await.unwrap();
+        let offsets = offsets.into_only().unwrap().into_result().unwrap();
+        Some(offsets).filter(|offsets| !offsets.is_empty())
+    });
+    let offsets = offsets.await;
     let [(at, Some(committed))] = &offsets[..] else { panic!("{offsets:?}") };
     assert_eq!((at, committed.offset), (&partitions[1], 42));
     assert_eq!(committed.metadata.as_deref(), Some("by hand"));

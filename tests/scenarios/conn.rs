@@ -4,12 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use kafkio::admin::topics::NewTopic;
 use kafkio::protocol::{ApiKey, ErrorCode};
-use kafkio::{
-    Acks, Compression, Conn, Error, Message, PartitionConn, ReadBatch, Record, Result, Start,
-};
+use kafkio::{Acks, Compression, Conn, Message, PartitionConn, ReadBatch, Record, Result, Start};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{Need, Outcome, PATIENCE, TestCluster, topic, unique};
+use crate::support::{Need, Outcome, PATIENCE, TestCluster, eventually, topic, unique};
 
 pub async fn topics(cluster: &impl TestCluster) -> Outcome {
     let conn = conn(cluster).await;
@@ -22,9 +20,9 @@ pub async fn topics(cluster: &impl TestCluster) -> Outcome {
     let created = controller.create_topics(new()).await.expect("an answer");
     created.into_result().expect("created");
     let again = controller.create_topics(new()).await.expect("an answer").into_only();
-    assert_eq!(code(&again.unwrap_err()), ErrorCode::TOPIC_ALREADY_EXISTS);
+    assert_eq!(again.unwrap_err().code(), Some(ErrorCode::TOPIC_ALREADY_EXISTS));
 
-    let described = eventually(async || conn.read_partitions(&[&name]).await.map(Some)).await;
+    let described = ready(async || conn.read_partitions(&[&name]).await.map(Some)).await;
     assert_eq!(described.len(), 1);
     assert_eq!(&*described[0].name, name.as_str());
     assert_eq!(described[0].partitions.len(), 2);
@@ -34,11 +32,11 @@ pub async fn topics(cluster: &impl TestCluster) -> Outcome {
     let deleted = controller.delete_topics(&[&name]).await.expect("an answer");
     deleted.into_result().expect("deleted");
     let again = async || match controller.delete_topics(&[&name]).await?.into_only() {
-        Err(error) if code(&error) == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => Ok(Some(())),
+        Err(error) if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => Ok(Some(())),
         // It may take a moment until it is gone.
         _ => Ok(None),
     };
-    eventually(again).await;
+    ready(again).await;
     Ok(())
 }
 
@@ -46,9 +44,9 @@ pub async fn looking_creates_nothing(cluster: &impl TestCluster) -> Outcome {
     let conn = conn(cluster).await;
     let name = unique("conn-missing");
     let error = conn.leader(name.as_str(), 0).await.unwrap_err();
-    assert_eq!(code(&error), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
     let error = conn.read_partitions(&[&name]).await.unwrap_err();
-    assert_eq!(code(&error), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
     sleep(Duration::from_millis(300)).await;
     let all = conn.read_partitions(&[]).await.expect("all topics");
     assert!(all.iter().all(|topic| *topic.name != *name));
@@ -117,11 +115,11 @@ pub async fn message_by_message(cluster: &impl TestCluster) -> Outcome {
     assert_eq!((fetched.offset(), first.offset()), (44, 44));
 
     let error = conn.seek(Start::Offset(101)).await.unwrap_err();
-    assert_eq!(code(&error), ErrorCode::OFFSET_OUT_OF_RANGE);
+    assert_eq!(error.code(), Some(ErrorCode::OFFSET_OUT_OF_RANGE));
     assert_eq!(conn.offset(), Some(100));
     conn.set_offset(2000);
     let error = conn.read_message().await.unwrap_err();
-    assert_eq!(code(&error), ErrorCode::OFFSET_OUT_OF_RANGE);
+    assert_eq!(error.code(), Some(ErrorCode::OFFSET_OUT_OF_RANGE));
     assert_eq!(conn.seek(Start::Earliest).await.expect("there"), 0);
     expect(&mut conn, 0).await;
     Ok(())
@@ -198,7 +196,7 @@ pub async fn acks(cluster: &impl TestCluster) -> Outcome {
     }
     // The connection is in step after a request without an answer.
     let all = async || Ok(Some(conn.read_last_offset().await?).filter(|end| *end == 3));
-    eventually(all).await;
+    ready(all).await;
     Ok(())
 }
 
@@ -218,12 +216,12 @@ pub async fn wrong_broker(cluster: &impl TestCluster) -> Outcome {
     let mut wrong = other.partition(topic.as_str(), 0);
     let refused = [ErrorCode::NOT_LEADER_OR_FOLLOWER, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION];
     let error = wrong.write_messages([Record::new("x")]).await.unwrap_err();
-    assert!(refused.contains(&code(&error)), "{error}");
+    assert!(error.code().is_some_and(|it| refused.contains(&it)), "{error}");
     let error = wrong.read_first_offset().await.unwrap_err();
-    assert!(refused.contains(&code(&error)), "{error}");
+    assert!(error.code().is_some_and(|it| refused.contains(&it)), "{error}");
     wrong.set_offset(0);
     let error = wrong.read_message().await.unwrap_err();
-    assert!(refused.contains(&code(&error)), "{error}");
+    assert!(error.code().is_some_and(|it| refused.contains(&it)), "{error}");
 
     let again = wrong.conn().leader(topic.as_str(), 0).await.expect("the leader");
     assert_eq!(
@@ -239,7 +237,7 @@ async fn conn(cluster: &impl TestCluster) -> Conn {
 
 /// A connection to the leader, when it knows that it is the leader.
 async fn leader(cluster: &impl TestCluster, topic: &str, partition: i32) -> PartitionConn {
-    eventually(async || {
+    ready(async || {
         let conn = cluster.client().conn().dial_leader(topic, partition).await?;
         conn.read_offsets().await?;
         Ok(Some(conn))
@@ -248,16 +246,13 @@ async fn leader(cluster: &impl TestCluster, topic: &str, partition: i32) -> Part
 }
 
 /// Tries again while the cluster is not ready, as it may be right after a change.
-async fn eventually<T>(mut work: impl AsyncFnMut() -> Result<Option<T>>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match work().await {
-            Ok(Some(value)) => return value,
-            Err(error) if !error.is_retriable() => panic!("{error:?}"),
-            last => assert!(Instant::now() < deadline, "not ready: {:?}", last.err()),
-        }
-        sleep(Duration::from_millis(50)).await;
-    }
+async fn ready<T>(mut work: impl AsyncFnMut() -> Result<Option<T>>) -> T {
+    eventually("the cluster is ready", async || match work().await {
+        Ok(value) => value,
+        Err(error) if error.is_retriable() => None,
+        Err(error) => panic!("{error:?}"),
+    })
+    .await
 }
 
 /// The next message, which must be this one.
@@ -266,10 +261,6 @@ async fn expect(conn: &mut PartitionConn, n: i64) {
     let message = message.expect("a message");
     let value = message.value().map(String::from_utf8_lossy);
     assert_eq!((message.offset(), value.as_deref()), (n, Some(n.to_string().as_str())));
-}
-
-fn code(error: &Error) -> ErrorCode {
-    error.code().unwrap_or_else(|| panic!("no error code in {error:?}"))
 }
 
 fn offset(index: usize) -> i64 {

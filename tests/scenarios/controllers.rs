@@ -9,9 +9,8 @@ use kafkio::admin::offsets::OffsetSpec;
 use kafkio::admin::topics::NewTopic;
 use kafkio::protocol::ErrorCode;
 use kafkio::{Client, ErrorKind};
-use tokio::time::{Instant, sleep};
 
-use crate::support::{Need, Outcome, PATIENCE, TestCluster, connect, topic, unique};
+use crate::support::{Need, Outcome, TestCluster, connect, topic, unique, until};
 
 pub async fn changes(cluster: &impl TestCluster) -> Outcome {
     cluster.needs(Need::Controllers)?;
@@ -64,16 +63,11 @@ pub async fn configs(cluster: &impl TestCluster) -> Outcome {
     let resource = ConfigResource::topic(&topic);
     let changes = ConfigChanges::new(resource.clone()).set("retention.ms", "86400000");
     client.incremental_alter_configs([changes]).await.unwrap().into_only().unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    let retention = async || {
         let configs = others.describe_configs([resource.clone()]).await.unwrap();
-        let retention = configs.into_only().unwrap()["retention.ms"].value.clone();
-        if retention.as_deref() == Some("86400000") {
-            break;
-        }
-        assert!(Instant::now() < deadline, "retention.ms is {retention:?}");
-        sleep(Duration::from_millis(100)).await;
-    }
+        configs.into_only().unwrap()["retention.ms"].value.clone()
+    };
+    until("it is set", retention, |now| now.as_deref() == Some("86400000")).await;
     let unknown = ConfigChanges::new(resource).set("no.such.setting", "1");
     let error = client.incremental_alter_configs([unknown]).await.unwrap();
     let error = error.into_only().unwrap_err();

@@ -5,6 +5,8 @@
 
 pub mod admin_cluster;
 pub mod admin_configs;
+pub mod admin_denied;
+pub mod admin_failover;
 pub mod admin_groups;
 pub mod admin_offsets;
 pub mod admin_replicas;
@@ -19,6 +21,7 @@ pub mod errors;
 pub mod failover;
 pub mod order;
 pub mod positions;
+pub mod raw;
 pub mod streams;
 pub mod topics;
 
@@ -41,6 +44,9 @@ macro_rules! scenarios {
             admin_transactions: shown, aborted_in_a_partition, fenced, by_hand, too_old;
             admin_security: acls_kept, acls_checked, quotas, scram_users, delegation_tokens,
                 no_telemetry;
+            admin_denied: cluster_topic_group;
+            admin_failover: controller_moved, broker_down;
+            raw: produce_and_fetch, find_coordinator, offset_fetch, telemetry;
             codecs: every_codec, keys_and_nulls, headers, sizes, timestamps, old_formats;
             conn: topics, looking_creates_nothing, batch_by_batch, message_by_message,
                 short_timeouts, waiting_fetch, offsets, acks, wrong_broker;

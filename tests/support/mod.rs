@@ -3,13 +3,16 @@
 pub mod sasl;
 pub mod transaction;
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use futures::StreamExt;
 use kafkio::admin::topics::NewTopic;
-use kafkio::protocol::ErrorCode;
+use kafkio::admin::{Results, Target};
+use kafkio::protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic};
+use kafkio::protocol::{ErrorCode, Request};
 use kafkio::{Client, ClientBuilder, Message, Reader, Record};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -195,15 +198,15 @@ pub async fn topic(cluster: &impl TestCluster, name: &str, partitions: i32) -> S
     topic
 }
 
-/// Creates a topic, and waits for one of that name to be gone if it is being deleted.
+/// Creates a topic, and waits for one of that name to be gone if it is being deleted; then for all
+/// brokers to know it.
 pub async fn create(cluster: &impl TestCluster, topic: NewTopic) {
     let client = connect(cluster).await;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let created =
-            client.create_topics([topic.clone()]).await.and_then(kafkio::admin::Results::into_only);
+        let created = client.create_topics([topic.clone()]).await.and_then(Results::into_result);
         match created {
-            Ok(_) => return,
+            Ok(created) => return known(&client, &created[0].0).await,
             Err(error)
                 if error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS)
                     && Instant::now() < deadline =>
@@ -212,6 +215,21 @@ pub async fn create(cluster: &impl TestCluster, topic: NewTopic) {
             }
             Err(error) => panic!("{topic:?} cannot be created: {error:?}"),
         }
+    }
+}
+
+/// Waits until each broker knows the topic and its leaders.
+async fn known(client: &Client, topic: &str) {
+    let topic = MetadataRequestTopic { name: Some(topic.to_owned()), ..Default::default() };
+    let request = MetadataRequest { topics: Some(vec![topic]), ..Default::default() };
+    for broker in client.describe_cluster().await.unwrap().nodes.into_keys() {
+        eventually("the broker knows the topic", async || {
+            let response = client.send(Target::Broker(broker), request.clone()).await.unwrap();
+            let topic = &response.topics[0];
+            let is_led = topic.partitions.iter().all(|partition| partition.error_code == 0);
+            (topic.error_code == 0 && is_led).then_some(())
+        })
+        .await;
     }
 }
 
@@ -268,6 +286,48 @@ pub async fn eventually<T>(what: &str, mut work: impl AsyncFnMut() -> Option<T>)
         assert!(Instant::now() < deadline, "not so after {PATIENCE:?}: {what}");
         sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Asks until the answer is right; tells the last one if it never is.
+#[allow(dead_code, reason = "not all programs of tests need it")]
+pub async fn until<T: Debug>(
+    what: &str,
+    mut ask: impl AsyncFnMut() -> T,
+    is_right: impl Fn(&T) -> bool,
+) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = ask().await;
+        if is_right(&answer) {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "not so after {PATIENCE:?}: {what}: {answer:?}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Sends a request again while its coordinator is not ready, and gives the answer that has no
+/// error.
+#[allow(dead_code, reason = "not all programs of tests need it")]
+pub async fn coordinated<R: Request<Response: Debug>>(
+    client: &Client,
+    to: Target,
+    request: &R,
+    code: impl Fn(&R::Response) -> i16,
+) -> R::Response {
+    let ask = async || client.send(to.clone(), request.clone()).await.unwrap();
+    let is_done = |response: &R::Response| {
+        let code = ErrorCode(code(response));
+        assert!(code == ErrorCode::NONE || code.is_retriable(), "{}: {response:?}", R::KEY);
+        code == ErrorCode::NONE
+    };
+    until("the coordinator is ready", ask, is_done).await
+}
+
+/// The code of the error, if it is one that a broker has told.
+#[allow(dead_code, reason = "not all programs of tests need it")]
+pub fn code<'a, T: 'a>(result: impl Into<Option<&'a kafkio::Result<T>>>) -> Option<ErrorCode> {
+    result.into().expect("it was asked for").as_ref().err().and_then(kafkio::Error::code)
 }
 
 /// Checks that nothing comes for a while: neither message nor error, nor the end.

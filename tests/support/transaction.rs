@@ -11,9 +11,8 @@ use kafkio::protocol::messages::end_txn::{EndTxnRequest, EndTxnResponse};
 use kafkio::protocol::messages::init_producer_id::InitProducerIdRequest;
 use kafkio::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use kafkio::{Client, Timestamp, TopicPartition};
-use tokio::time::{Duration, Instant, sleep};
 
-use super::PATIENCE;
+use super::{coordinated, eventually};
 
 /// A transactional id, and the producer that has it until another one takes it.
 pub struct Producer {
@@ -31,18 +30,10 @@ impl Producer {
             transaction_timeout_ms: 60_000,
             ..Default::default()
         };
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let response = client.send(Target::Transaction(id.to_owned()), request.clone());
-            let response = response.await.unwrap();
-            if response.error_code == 0 {
-                let (producer_id, epoch) = (response.producer_id, response.producer_epoch);
-                return Self { client: client.clone(), id: id.to_owned(), producer_id, epoch };
-            }
-            let code = ErrorCode(response.error_code);
-            assert!(code.is_retriable() && Instant::now() < deadline, "no producer id: {code}");
-            sleep(Duration::from_millis(200)).await;
-        }
+        let to = Target::Transaction(id.to_owned());
+        let response = coordinated(client, to, &request, |it| it.error_code).await;
+        let (producer_id, epoch) = (response.producer_id, response.producer_epoch);
+        Self { client: client.clone(), id: id.to_owned(), producer_id, epoch }
     }
 
     /// Tells the coordinator that the transaction has this partition.
@@ -59,21 +50,19 @@ impl Producer {
             v3_and_below_topics: vec![topic],
             ..Default::default()
         };
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        // The one before may still be being ended.
+        eventually("the partition is added", async || {
             let call = self.client.send(Target::Transaction(self.id.clone()), request.clone());
             let response = call.max_version(3).await.unwrap();
             let topic = &response.results_by_topic_v3_and_below[0];
             assert_eq!(topic.name, *at.topic);
             match ErrorCode(topic.results_by_partition[0].partition_error_code) {
-                ErrorCode::NONE => return,
-                // The one before is still being ended.
-                ErrorCode::CONCURRENT_TRANSACTIONS if Instant::now() < deadline => {
-                    sleep(Duration::from_millis(100)).await;
-                }
+                ErrorCode::NONE => Some(()),
+                ErrorCode::CONCURRENT_TRANSACTIONS => None,
                 code => panic!("{at} was not added: {code}"),
             }
-        }
+        })
+        .await;
     }
 
     /// Writes a batch with these values; gives the offset of the first.
@@ -81,7 +70,7 @@ impl Producer {
         let topics = self.client.metadata([&*at.topic]).await.unwrap();
         let data = PartitionProduceData {
             index: at.partition,
-            records: Some(batch(self.producer_id, self.epoch, first, values)),
+            records: Some(batch(Some((self.producer_id, self.epoch, first)), values)),
             ..Default::default()
         };
         let topic = TopicProduceData {
@@ -117,13 +106,15 @@ impl Producer {
     }
 }
 
-/// A batch of format 2, of one transaction, whose records have values and nothing else.
-fn batch(producer_id: i64, epoch: i16, first: i32, values: &[&str]) -> Bytes {
+/// A batch of format 2, whose records have values and nothing else; in a transaction, of this
+/// producer id, epoch and first sequence number.
+pub fn batch(transaction: Option<(i64, i16, i32)>, values: &[&str]) -> Bytes {
     const TRANSACTIONAL: i16 = 1 << 4;
+    let (producer_id, epoch, first) = transaction.unwrap_or((-1, -1, -1));
     let now = Timestamp::now().as_millis();
     let count = values.len() as i32;
     let mut body = BytesMut::new();
-    body.put_i16(TRANSACTIONAL);
+    body.put_i16(if transaction.is_some() { TRANSACTIONAL } else { 0 });
     body.put_i32(count - 1);
     body.put_i64(now);
     body.put_i64(now);

@@ -8,11 +8,11 @@ use crate::admin::PerItem;
 use crate::admin::setters;
 use crate::cluster::{Answers, At, Split, Target};
 use crate::error::{Error, Result};
+use crate::protocol::Request;
 use crate::protocol::messages::alter_configs as legacy;
-use crate::protocol::messages::alter_configs::{AlterConfigsRequest, AlterConfigsResponse};
+use crate::protocol::messages::alter_configs::AlterConfigsRequest;
 use crate::protocol::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
-    IncrementalAlterConfigsResponse,
 };
 
 /// Changes of the settings of one resource; its other settings stay as they are.
@@ -89,6 +89,67 @@ fn check(items: &[ConfigChanges]) -> Result<()> {
     Ok(())
 }
 
+/// What both ways have in common; `resource` says how the request puts one item.
+macro_rules! alters {
+    ($operation:ident, $request:ident, $what:literal, $resource:ident) => {
+        setters!($operation {
+            /// Only asks whether the settings could be made. Default: no.
+            validate_only: bool => |this, value| this.validate_only = value;
+        });
+
+        impl PerItem for $operation {
+            fn items(&self) -> Vec<Self::Item> {
+                self.items.clone()
+            }
+
+            fn check(&self) -> Result<()> {
+                check(&self.items)
+            }
+        }
+
+        impl Split for $operation {
+            type Item = ConfigChanges;
+            type Key = ConfigResource;
+            type Request = $request;
+            type Value = ();
+            const WHAT: &'static str = $what;
+
+            fn key(&self, item: &ConfigChanges) -> ConfigResource {
+                item.resource.clone()
+            }
+
+            fn target(&self, item: &ConfigChanges) -> Target {
+                item.resource.target()
+            }
+
+            fn controller_target(&self, item: &ConfigChanges) -> Target {
+                item.resource.controller_target()
+            }
+
+            fn request(&self, items: &[ConfigChanges], _: &At) -> Result<Self::Request> {
+                Ok($request {
+                    resources: items.iter().map($resource).collect(),
+                    validate_only: self.validate_only,
+                    ..Default::default()
+                })
+            }
+
+            fn answers(
+                &self,
+                _: &[ConfigChanges],
+                response: <Self::Request as Request>::Response,
+                answers: &mut Answers<ConfigResource, ()>,
+            ) {
+                for result in response.responses {
+                    let kind = ConfigResourceKind::from_code(result.resource_type);
+                    let resource = ConfigResource::new(kind, result.resource_name);
+                    answers.insert(resource, result.error_code, result.error_message, ());
+                }
+            }
+        }
+    };
+}
+
 /// Changes settings one by one: see
 /// [`Client::incremental_alter_configs`](crate::Client::incremental_alter_configs).
 #[derive(Clone, Debug)]
@@ -106,70 +167,23 @@ impl IncrementalAlterConfigs {
     }
 }
 
-setters!(IncrementalAlterConfigs {
-    /// Only asks whether the changes could be made. Default: no.
-    validate_only: bool => |this, value| this.validate_only = value;
-});
+alters!(IncrementalAlterConfigs, IncrementalAlterConfigsRequest, "alter configs of", changed);
 
-impl PerItem for IncrementalAlterConfigs {
-    fn items(&self) -> Vec<Self::Item> {
-        self.items.clone()
-    }
-
-    fn check(&self) -> Result<()> {
-        check(&self.items)
-    }
-}
-
-impl Split for IncrementalAlterConfigs {
-    type Item = ConfigChanges;
-    type Key = ConfigResource;
-    type Request = IncrementalAlterConfigsRequest;
-    type Value = ();
-    const WHAT: &'static str = "alter configs of";
-
-    fn key(&self, item: &ConfigChanges) -> ConfigResource {
-        item.resource.clone()
-    }
-
-    fn target(&self, item: &ConfigChanges) -> Target {
-        item.resource.target()
-    }
-
-    fn request(&self, items: &[ConfigChanges], _: &At) -> Result<IncrementalAlterConfigsRequest> {
-        let config = |(name, change): &(String, Change)| {
-            let (config_operation, value) = match change {
-                Change::Set(value) => (0, Some(value.clone())),
-                Change::Delete => (1, None),
-                Change::Append(value) => (2, Some(value.clone())),
-                Change::Subtract(value) => (3, Some(value.clone())),
-            };
-            AlterableConfig { name: name.clone(), config_operation, value, ..Default::default() }
+fn changed(item: &ConfigChanges) -> AlterConfigsResource {
+    let config = |(name, change): &(String, Change)| {
+        let (config_operation, value) = match change {
+            Change::Set(value) => (0, Some(value.clone())),
+            Change::Delete => (1, None),
+            Change::Append(value) => (2, Some(value.clone())),
+            Change::Subtract(value) => (3, Some(value.clone())),
         };
-        let resource = |item: &ConfigChanges| AlterConfigsResource {
-            resource_type: item.resource.kind.code(),
-            resource_name: item.resource.name.clone(),
-            configs: item.changes.iter().map(config).collect(),
-            ..Default::default()
-        };
-        Ok(IncrementalAlterConfigsRequest {
-            resources: items.iter().map(resource).collect(),
-            validate_only: self.validate_only,
-            ..Default::default()
-        })
-    }
-
-    fn answers(
-        &self,
-        _: &[ConfigChanges],
-        response: IncrementalAlterConfigsResponse,
-        answers: &mut Answers<ConfigResource, ()>,
-    ) {
-        for result in response.responses {
-            let kind = ConfigResourceKind::from_code(result.resource_type);
-            let resource = ConfigResource::new(kind, result.resource_name);
-            answers.insert(resource, result.error_code, result.error_message, ());
-        }
+        AlterableConfig { name: name.clone(), config_operation, value, ..Default::default() }
+    };
+    AlterConfigsResource {
+        resource_type: item.resource.kind.code(),
+        resource_name: item.resource.name.clone(),
+        configs: item.changes.iter().map(config).collect(),
+        ..Default::default()
     }
 }
 
@@ -195,68 +209,21 @@ impl AlterConfigs {
     }
 }
 
-setters!(AlterConfigs {
-    /// Only asks whether the settings could be made. Default: no.
-    validate_only: bool => |this, value| this.validate_only = value;
-});
+alters!(AlterConfigs, AlterConfigsRequest, "replace configs of", replaced);
 
-impl PerItem for AlterConfigs {
-    fn items(&self) -> Vec<Self::Item> {
-        self.items.clone()
-    }
-
-    fn check(&self) -> Result<()> {
-        check(&self.items)
-    }
-}
-
-impl Split for AlterConfigs {
-    type Item = ConfigChanges;
-    type Key = ConfigResource;
-    type Request = AlterConfigsRequest;
-    type Value = ();
-    const WHAT: &'static str = "replace configs of";
-
-    fn key(&self, item: &ConfigChanges) -> ConfigResource {
-        item.resource.clone()
-    }
-
-    fn target(&self, item: &ConfigChanges) -> Target {
-        item.resource.target()
-    }
-
-    fn request(&self, items: &[ConfigChanges], _: &At) -> Result<AlterConfigsRequest> {
-        let config = |(name, change): &(String, Change)| legacy::AlterableConfig {
-            name: name.clone(),
-            value: match change {
-                Change::Set(value) => Some(value.clone()),
-                _ => None,
-            },
-            ..Default::default()
-        };
-        let resource = |item: &ConfigChanges| legacy::AlterConfigsResource {
-            resource_type: item.resource.kind.code(),
-            resource_name: item.resource.name.clone(),
-            configs: item.changes.iter().map(config).collect(),
-            ..Default::default()
-        };
-        Ok(AlterConfigsRequest {
-            resources: items.iter().map(resource).collect(),
-            validate_only: self.validate_only,
-            ..Default::default()
-        })
-    }
-
-    fn answers(
-        &self,
-        _: &[ConfigChanges],
-        response: AlterConfigsResponse,
-        answers: &mut Answers<ConfigResource, ()>,
-    ) {
-        for result in response.responses {
-            let kind = ConfigResourceKind::from_code(result.resource_type);
-            let resource = ConfigResource::new(kind, result.resource_name);
-            answers.insert(resource, result.error_code, result.error_message, ());
-        }
+fn replaced(item: &ConfigChanges) -> legacy::AlterConfigsResource {
+    let config = |(name, change): &(String, Change)| legacy::AlterableConfig {
+        name: name.clone(),
+        value: match change {
+            Change::Set(value) => Some(value.clone()),
+            _ => None,
+        },
+        ..Default::default()
+    };
+    legacy::AlterConfigsResource {
+        resource_type: item.resource.kind.code(),
+        resource_name: item.resource.name.clone(),
+        configs: item.changes.iter().map(config).collect(),
+        ..Default::default()
     }
 }

@@ -6,7 +6,7 @@ use super::{ConfigResource, ConfigResourceKind, check_resources};
 use crate::admin::PerItem;
 use crate::admin::{Call, codes, setters};
 use crate::cluster::{Answers, At, Split, Target};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::protocol::messages::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult,
     DescribeConfigsResponse,
@@ -33,7 +33,7 @@ impl DescribeConfigs {
         }
     }
 
-    /// Only the settings of these names. Default: all.
+    /// Only the settings of these names, of which there must be one. Default: all.
     pub fn keys<S: Into<String>>(mut self, keys: impl IntoIterator<Item = S>) -> Self {
         self.keys = Some(keys.into_iter().map(Into::into).collect());
         self
@@ -41,7 +41,7 @@ impl DescribeConfigs {
 }
 
 impl Call<DescribeConfigs> {
-    /// Only the settings of these names. Default: all.
+    /// Only the settings of these names, of which there must be one. Default: all.
     pub fn keys<S: Into<String>>(mut self, keys: impl IntoIterator<Item = S>) -> Self {
         self.operation = self.operation.keys(keys);
         self
@@ -186,6 +186,10 @@ impl PerItem for DescribeConfigs {
     }
 
     fn check(&self) -> Result<()> {
+        // To brokers, no names mean all.
+        if self.keys.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Error::config("keys: there are none"));
+        }
         check_resources(&self.resources)
     }
 }

@@ -107,6 +107,14 @@ impl ConfigResource {
             _ => Target::Any,
         }
     }
+
+    /// Controllers keep the settings of all but loggers (KIP-919).
+    fn controller_target(&self) -> Target {
+        match self.kind {
+            ConfigResourceKind::BrokerLogger => self.target(),
+            _ => Target::Controller,
+        }
+    }
 }
 
 /// `topic orders`, `broker 1`, `all brokers`

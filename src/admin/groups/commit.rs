@@ -1,11 +1,9 @@
 //! Sets and drops the committed offsets of groups.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::check_once;
-use super::offsets::{CommittedOffset, LAST_BY_NAME, by_topic};
-use crate::admin::PerItem;
+use super::offsets::{CommittedOffset, LAST_BY_NAME};
+use crate::admin::{PerItem, by_topic, check_once};
 use crate::cluster::{Answers, At, Split, Target};
 use crate::error::{Error, Result};
 use crate::protocol::ErrorCode;
@@ -68,24 +66,22 @@ impl Split for AlterGroupOffsets {
         Target::Group(self.group.clone())
     }
 
-    fn is_again(&self, code: ErrorCode) -> bool {
-        code == ErrorCode::REBALANCE_IN_PROGRESS
+    fn is_again(&self, code: ErrorCode) -> Option<bool> {
+        (code == ErrorCode::REBALANCE_IN_PROGRESS).then_some(true)
     }
 
     fn request(&self, items: &[Self::Item], _: &At) -> Result<OffsetCommitRequest> {
-        let mut topics = BTreeMap::<_, Vec<_>>::new();
-        for (at, committed) in items {
-            topics.entry(at.topic.clone()).or_default().push(OffsetCommitRequestPartition {
-                partition_index: at.partition,
-                committed_offset: committed.offset,
-                committed_leader_epoch: committed.leader_epoch.unwrap_or(-1),
-                // Null is legal, and old brokers have stored it as they could.
-                committed_metadata: Some(committed.metadata.clone().unwrap_or_default()),
-                ..Default::default()
-            });
-        }
-        let topics = topics.into_iter().map(|(name, partitions)| OffsetCommitRequestTopic {
-            name: name.to_string(),
+        let partition = |(at, committed): &Self::Item| OffsetCommitRequestPartition {
+            partition_index: at.partition,
+            committed_offset: committed.offset,
+            committed_leader_epoch: committed.leader_epoch.unwrap_or(-1),
+            // Null is legal, and old brokers have stored it as they could.
+            committed_metadata: Some(committed.metadata.clone().unwrap_or_default()),
+            ..Default::default()
+        };
+        let topics = by_topic(items.iter().map(|item| (&item.0, partition(item)))).into_iter();
+        let topics = topics.map(|(name, partitions)| OffsetCommitRequestTopic {
+            name: name.to_owned(),
             partitions,
             ..Default::default()
         });
@@ -155,15 +151,15 @@ impl Split for DeleteGroupOffsets {
     }
 
     fn request(&self, items: &[TopicPartition], _: &At) -> Result<OffsetDeleteRequest> {
-        let topics = by_topic(items).into_iter().map(|(name, partitions)| {
-            let partitions = partitions.into_iter().map(|partition_index| {
-                OffsetDeleteRequestPartition { partition_index, ..Default::default() }
-            });
-            OffsetDeleteRequestTopic {
-                name,
-                partitions: partitions.collect(),
-                ..Default::default()
-            }
+        let partition = |at: &TopicPartition| OffsetDeleteRequestPartition {
+            partition_index: at.partition,
+            ..Default::default()
+        };
+        let topics = by_topic(items.iter().map(|at| (at, partition(at)))).into_iter();
+        let topics = topics.map(|(name, partitions)| OffsetDeleteRequestTopic {
+            name: name.to_owned(),
+            partitions,
+            ..Default::default()
         });
         let topics = topics.collect();
         Ok(OffsetDeleteRequest { group_id: self.group.clone(), topics, ..Default::default() })

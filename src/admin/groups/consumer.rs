@@ -1,7 +1,10 @@
 //! Describes consumer groups of both protocols alike.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
+use futures::StreamExt;
+use futures::channel::mpsc;
+use futures::future::join;
 use tokio::time::Instant;
 
 use super::{
@@ -10,7 +13,7 @@ use super::{
 use crate::admin::acls::{AclOperation, authorized_operations};
 use crate::admin::sealed::{Context, Run};
 use crate::admin::{Results, Running, setters};
-use crate::cluster::{Answers, At, Cluster, Split, Target, split};
+use crate::cluster::{Answers, At, Cluster, Split, Target, split_each};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::ErrorCode;
 use crate::protocol::consumer_protocol::PROTOCOL_TYPE;
@@ -38,7 +41,7 @@ impl DescribeConsumerGroups {
 setters!(DescribeConsumerGroups {
     /// Whether to ask what the caller may do with the groups (KIP-430). Default: no. Needs Kafka
     /// 2.3.
-    authorized_operations: bool => |this, value| this.authorized_operations = value;
+    include_authorized_operations: bool => |this, value| this.authorized_operations = value;
 });
 
 /// A group of consumers, coordinated by either protocol.
@@ -108,40 +111,63 @@ impl Run for DescribeConsumerGroups {
 }
 
 impl DescribeConsumerGroups {
-    /// Asks for all groups as groups of KIP-848, and then for what is none as classic groups.
+    /// Asks for all groups as groups of KIP-848, and then for what is none as classic groups: for
+    /// each as soon as that is known, so that no group waits for the coordinator of another.
+    ///
+    /// # Errors
+    ///
+    /// No broker has answered for any group.
     pub(super) async fn described(
         &self,
         cluster: &Cluster,
         deadline: Instant,
     ) -> Result<Vec<(String, Result<ConsumerGroup>)>> {
-        let described = split(cluster, deadline, self, self.groups.clone()).await;
-        let mut described = match described {
-            Err(error) if is_other(&error) => {
-                self.groups.iter().map(|group| (group.clone(), Err(error.clone()))).collect()
-            }
-            described => described?,
+        let (settled, described) = mpsc::unbounded();
+        let asked = async move {
+            let settled = |index, result| drop(settled.unbounded_send((index, result)));
+            split_each(cluster, deadline, self, self.groups.clone(), settled).await;
         };
-        let is_classic = |(group, result): &(String, Result<_>)| match result {
-            Err(error) if is_other(error) => Some(group.clone()),
-            _ => None,
+        let many = self.groups.len().max(1);
+        let followed = described
+            .ready_chunks(many)
+            .map(|described| self.or_classic(cluster, deadline, described))
+            .buffer_unordered(many)
+            .concat();
+        let ((), mut described) = join(asked, followed).await;
+        let is_silent = |(_, result): &(usize, Result<_>)| {
+            let kind = result.as_ref().err().map(Error::kind);
+            matches!(kind, Some(ErrorKind::Connection | ErrorKind::Timeout))
         };
-        let classic: Vec<_> = described.iter().filter_map(is_classic).collect();
-        if classic.is_empty() {
-            return Ok(described);
-        }
-        let operation =
-            DescribeGroups::new(classic.clone()).authorized_operations(self.authorized_operations);
-        let classic = match split(cluster, deadline, &operation, classic.clone()).await {
-            Err(error) => classic.into_iter().map(|group| (group, Err(error.clone()))).collect(),
-            Ok(classic) => classic,
-        };
-        let mut classic: HashMap<_, _> = classic.into_iter().collect();
-        for (group, result) in &mut described {
-            if let Some(found) = classic.remove(group) {
-                *result = found.and_then(ConsumerGroup::from_classic);
+        if described.iter().all(is_silent) {
+            if let Some((_, Err(error))) = described.pop() {
+                return Err(error);
             }
         }
-        Ok(described)
+        described.sort_unstable_by_key(|(index, _)| *index);
+        let results = described.into_iter().map(|(_, result)| result);
+        Ok(self.groups.iter().cloned().zip(results).collect())
+    }
+
+    /// Asks again for those of the groups that may be classic ones.
+    async fn or_classic(
+        &self,
+        cluster: &Cluster,
+        deadline: Instant,
+        described: Vec<(usize, Result<ConsumerGroup>)>,
+    ) -> Vec<(usize, Result<ConsumerGroup>)> {
+        let is_classic = |(_, result): &(_, Result<_>)| result.as_ref().is_err_and(is_other);
+        let (classic, mut described): (Vec<_>, Vec<_>) =
+            described.into_iter().partition(is_classic);
+        let named = |(index, _): (usize, _)| Some((index, self.groups.get(index)?.clone()));
+        let (indexes, groups): (Vec<_>, Vec<_>) = classic.into_iter().filter_map(named).unzip();
+        let operation = DescribeGroups::new(groups.clone())
+            .include_authorized_operations(self.authorized_operations);
+        let settled = |at: usize, result: Result<ClassicGroup>| {
+            let index = indexes.get(at).copied();
+            described.extend(index.map(|it| (it, result.and_then(ConsumerGroup::from_classic))));
+        };
+        split_each(cluster, deadline, &operation, groups, settled).await;
+        described
     }
 }
 

@@ -34,7 +34,7 @@ impl DescribeGroups {
 setters!(DescribeGroups {
     /// Whether to ask what the caller may do with the groups (KIP-430). Default: no. Needs Kafka
     /// 2.3.
-    authorized_operations: bool => |this, value| this.authorized_operations = value;
+    include_authorized_operations: bool => |this, value| this.authorized_operations = value;
 });
 
 /// A classic group.

@@ -29,7 +29,8 @@ impl ListGroups {
 setters!(ListGroups {
     /// Only groups in one of these states. Needs Kafka 2.6 (KIP-518).
     states: Vec<GroupState> => |this, value| this.states = value;
-    /// Only groups of one of these types. Needs Kafka 3.8 (KIP-848).
+    /// Only groups of one of these types. Needs Kafka 3.8 (KIP-848), unless it is classic groups,
+    /// or classic and consumer groups, that are wanted: brokers before that have no others.
     kinds: Vec<GroupType> => |this, value| this.kinds = value;
     /// Only groups of one of these protocol types, such as `consumer` or `connect`.
     protocol_types: Vec<String> => |this, value| this.protocol_types = value;
@@ -76,12 +77,18 @@ impl ListGroups {
         if !self.states.is_empty() {
             at.needs::<ListGroupsRequest>(4, "listing groups by state")?;
         }
-        if !self.kinds.is_empty() {
+        // Where there are only classic groups, they need no filter.
+        let only = |kind: &GroupType| matches!(kind, GroupType::Classic | GroupType::Consumer);
+        let is_old = at.version < 5;
+        let no_filter =
+            is_old && self.kinds.contains(&GroupType::Classic) && self.kinds.iter().all(only);
+        let kinds = if no_filter { &[][..] } else { &self.kinds };
+        if !kinds.is_empty() {
             at.needs::<ListGroupsRequest>(5, "listing groups by type")?;
         }
         Ok(ListGroupsRequest {
             states_filter: self.states.iter().map(ToString::to_string).collect(),
-            types_filter: self.kinds.iter().map(ToString::to_string).collect(),
+            types_filter: kinds.iter().map(ToString::to_string).collect(),
             ..Default::default()
         })
     }

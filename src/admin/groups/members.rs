@@ -44,7 +44,7 @@ pub struct RemoveMembers {
 }
 
 impl RemoveMembers {
-    /// Removes these members of the group.
+    /// Removes these members of the group. To remove those that came by KIP-848 needs Kafka 4.3.
     pub fn new(
         group: impl Into<String>,
         members: impl IntoIterator<Item = MemberToRemove>,

@@ -87,9 +87,15 @@ fn text(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// Results are told by the names of groups.
+/// Results are told by the names of groups. That of an old classic group may be empty: one that is
+/// there can be described and deleted.
 pub(super) fn check_groups(groups: &[String]) -> Result<()> {
-    check_once("group", groups)?;
+    check_once("group", groups)
+}
+
+/// As [`check_groups`], of groups that always have a name.
+pub(super) fn check_named_groups(groups: &[String]) -> Result<()> {
+    check_groups(groups)?;
     if groups.iter().any(String::is_empty) {
         return Err(Error::config("a group has an empty name"));
     }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{check_groups, check_once, text};
 use crate::admin::sealed::{Context, Run};
-use crate::admin::{Results, Running, setters};
+use crate::admin::{Results, Running, by_topic, setters};
 use crate::cluster::{Answers, At, Cluster, Split, Target, split};
 use crate::error::{Error, Result};
 use crate::protocol::ErrorCode;
@@ -157,6 +157,21 @@ impl ListGroupOffsets {
     }
 }
 
+/// What the topics of a response say, which are of one type up to version 7 and of another later.
+macro_rules! offsets {
+    ($topics:expr) => {{
+        let offsets = $topics.into_iter().flat_map(|topic| {
+            let name = Arc::<str>::from(topic.name);
+            topic.partitions.into_iter().map(move |it| {
+                let at = TopicPartition::new(name.clone(), it.partition_index);
+                let (offset, epoch) = (it.committed_offset, it.committed_leader_epoch);
+                (at, it.error_code, CommittedOffset::read(offset, epoch, it.metadata))
+            })
+        });
+        offsets.collect::<Vec<_>>()
+    }};
+}
+
 impl Split for ListGroupOffsets {
     type Item = String;
     type Key = String;
@@ -174,8 +189,8 @@ impl Split for ListGroupOffsets {
         Target::Group(group.clone())
     }
 
-    fn is_again(&self, code: ErrorCode) -> bool {
-        code == ErrorCode::UNSTABLE_OFFSET_COMMIT
+    fn is_again(&self, code: ErrorCode) -> Option<bool> {
+        (code == ErrorCode::UNSTABLE_OFFSET_COMMIT).then_some(true)
     }
 
     fn request(&self, groups: &[String], at: &At) -> Result<OffsetFetchRequest> {
@@ -185,14 +200,15 @@ impl Split for ListGroupOffsets {
         if self.partitions.is_none() {
             at.needs::<OffsetFetchRequest>(2, "listing all offsets of a group")?;
         }
-        let topics = self.partitions.as_deref().map(by_topic);
+        let partitions = self.partitions.as_ref();
+        let topics = partitions.map(|them| by_topic(them.iter().map(|at| (at, at.partition))));
         let mut request =
             OffsetFetchRequest { require_stable: self.require_stable, ..Default::default() };
         if at.version < Self::MANY_FROM {
             request.group_id = groups.first().cloned().unwrap_or_default();
             request.topics = topics.map(|topics| {
-                let topic = |(name, partition_indexes)| OffsetFetchRequestTopic {
-                    name,
+                let topic = |(name, partition_indexes): (&str, _)| OffsetFetchRequestTopic {
+                    name: name.to_owned(),
                     partition_indexes,
                     ..Default::default()
                 };
@@ -203,8 +219,8 @@ impl Split for ListGroupOffsets {
         let group = |group: &String| OffsetFetchRequestGroup {
             group_id: group.clone(),
             topics: topics.clone().map(|topics| {
-                let topic = |(name, partition_indexes)| OffsetFetchRequestTopics {
-                    name,
+                let topic = |(name, partition_indexes): (&str, _)| OffsetFetchRequestTopics {
+                    name: name.to_owned(),
                     partition_indexes,
                     ..Default::default()
                 };
@@ -223,15 +239,7 @@ impl Split for ListGroupOffsets {
         answers: &mut Answers<String, GroupOffsets>,
     ) {
         if answers.version < Self::MANY_FROM {
-            let topics = response.topics.into_iter().flat_map(|topic| {
-                let name = Arc::<str>::from(topic.name);
-                topic.partitions.into_iter().map(move |it| {
-                    let at = TopicPartition::new(name.clone(), it.partition_index);
-                    let (offset, epoch) = (it.committed_offset, it.committed_leader_epoch);
-                    (at, it.error_code, CommittedOffset::read(offset, epoch, it.metadata))
-                })
-            });
-            let offsets: Vec<_> = topics.collect();
+            let offsets = offsets!(response.topics);
             // Before version 2 an error of the group stands with each of its partitions.
             let code = match offsets.first() {
                 Some((_, code, _)) if is_of_group(ErrorCode(*code)) => *code,
@@ -243,15 +251,8 @@ impl Split for ListGroupOffsets {
             return;
         }
         for group in response.groups {
-            let topics = group.topics.into_iter().flat_map(|topic| {
-                let name = Arc::<str>::from(topic.name);
-                topic.partitions.into_iter().map(move |it| {
-                    let at = TopicPartition::new(name.clone(), it.partition_index);
-                    let (offset, epoch) = (it.committed_offset, it.committed_leader_epoch);
-                    (at, it.error_code, CommittedOffset::read(offset, epoch, it.metadata))
-                })
-            });
-            self.read(&group.group_id, group.error_code, topics.collect(), answers);
+            let offsets = offsets!(group.topics);
+            self.read(&group.group_id, group.error_code, offsets, answers);
         }
     }
 }
@@ -263,12 +264,4 @@ fn is_of_group(code: ErrorCode) -> bool {
             code,
             ErrorCode::COORDINATOR_LOAD_IN_PROGRESS | ErrorCode::GROUP_AUTHORIZATION_FAILED
         )
-}
-
-pub(super) fn by_topic(partitions: &[TopicPartition]) -> BTreeMap<String, Vec<i32>> {
-    let mut topics = BTreeMap::<_, Vec<_>>::new();
-    for at in partitions {
-        topics.entry(at.topic.to_string()).or_default().push(at.partition);
-    }
-    topics
 }

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Answer, check_once, results};
-use crate::admin::PerItem;
+use super::again_on_quota;
 use crate::admin::configs::{ConfigEntry, ConfigSource};
-use crate::admin::{Results, setters};
+use crate::admin::{PerItem, check_once, setters};
 use crate::cluster::{Answers, At, Split, Target};
 use crate::error::{Error, Result};
 use crate::protocol::ErrorCode;
@@ -114,18 +113,26 @@ impl NewTopic {
 pub struct CreateTopics {
     topics: Vec<NewTopic>,
     validate_only: bool,
+    retry_on_quota_violation: bool,
 }
 
 impl CreateTopics {
     /// Creates these topics.
     pub fn new(topics: impl IntoIterator<Item = NewTopic>) -> Self {
-        Self { topics: topics.into_iter().collect(), validate_only: false }
+        Self {
+            topics: topics.into_iter().collect(),
+            validate_only: false,
+            retry_on_quota_violation: true,
+        }
     }
 }
 
 setters!(CreateTopics {
     /// Only asks whether the topics could be created. Default: no. Needs Kafka 0.10.2.
     validate_only: bool => |this, value| this.validate_only = value;
+    /// Whether to try again, until the time is over, what a quota of the brokers (KIP-599) puts
+    /// off: `THROTTLING_QUOTA_EXCEEDED`. Default: yes.
+    retry_on_quota_violation: bool => |this, value| this.retry_on_quota_violation = value;
 });
 
 /// A topic that was created, as far as the broker tells: Kafka 2.4 and later (KIP-525).
@@ -179,6 +186,10 @@ impl Split for CreateTopics {
         Target::Controller
     }
 
+    fn is_again(&self, code: ErrorCode) -> Option<bool> {
+        again_on_quota(self.retry_on_quota_violation, code)
+    }
+
     fn request(&self, topics: &[NewTopic], at: &At) -> Result<CreateTopicsRequest> {
         let request = create_topics_request(topics, at.left_ms, at.version);
         Ok(CreateTopicsRequest { validate_only: self.validate_only, ..request })
@@ -190,8 +201,18 @@ impl Split for CreateTopics {
         response: CreateTopicsResponse,
         answers: &mut Answers<String, CreatedTopic>,
     ) {
-        for (name, code, message, topic) in created(response) {
-            answers.insert(name, code, message, topic);
+        for topic in response.topics {
+            let configs = match ErrorCode(topic.topic_config_error_code).check() {
+                Err(code) => Some(Err(code)),
+                Ok(()) => topic.configs.map(|all| Ok(all.into_iter().map(config).collect())),
+            };
+            let created = CreatedTopic {
+                id: Some(topic.topic_id).filter(|id| !id.is_nil()),
+                partitions: Some(topic.num_partitions).filter(|count| *count > 0),
+                replication_factor: Some(topic.replication_factor).filter(|copies| *copies > 0),
+                configs,
+            };
+            answers.insert(topic.name, topic.error_code, topic.error_message, created);
         }
     }
 }
@@ -207,32 +228,6 @@ pub(crate) fn create_topics_request(
         timeout_ms,
         ..Default::default()
     }
-}
-
-/// The results of an attempt that is the only one.
-pub(crate) fn create_topics_results(
-    what: &str,
-    topics: &[NewTopic],
-    response: CreateTopicsResponse,
-) -> Results<String, CreatedTopic> {
-    let names = topics.iter().map(|topic| topic.name.clone());
-    results(what, names, created(response).collect())
-}
-
-fn created(response: CreateTopicsResponse) -> impl Iterator<Item = Answer<String, CreatedTopic>> {
-    response.topics.into_iter().map(|topic| {
-        let configs = match ErrorCode(topic.topic_config_error_code).check() {
-            Err(code) => Some(Err(code)),
-            Ok(()) => topic.configs.map(|configs| Ok(configs.into_iter().map(config).collect())),
-        };
-        let created = CreatedTopic {
-            id: Some(topic.topic_id).filter(|id| !id.is_nil()),
-            partitions: Some(topic.num_partitions).filter(|count| *count > 0),
-            replication_factor: Some(topic.replication_factor).filter(|copies| *copies > 0),
-            configs,
-        };
-        (topic.name, topic.error_code, topic.error_message, created)
-    })
 }
 
 fn config(config: CreatableTopicConfigs) -> (String, ConfigEntry) {

@@ -1,10 +1,10 @@
 //! Deletes topics.
 
-use super::{Answer, TopicRef, check_once, results};
-use crate::admin::PerItem;
-use crate::admin::Results;
+use super::{TopicRef, again_on_quota};
+use crate::admin::{PerItem, check_once, setters};
 use crate::cluster::{Answers, At, Split, Target};
 use crate::error::Result;
+use crate::protocol::ErrorCode;
 use crate::protocol::messages::delete_topics::{
     DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
 };
@@ -14,14 +14,22 @@ use crate::protocol::messages::delete_topics::{
 #[must_use = "an operation does nothing until it is run"]
 pub struct DeleteTopics {
     topics: Vec<TopicRef>,
+    retry_on_quota_violation: bool,
 }
 
 impl DeleteTopics {
     /// Deletes the topics of these names or ids. Ids need Kafka 2.8.
     pub fn new<T: Into<TopicRef>>(topics: impl IntoIterator<Item = T>) -> Self {
-        Self { topics: topics.into_iter().map(Into::into).collect() }
+        let topics = topics.into_iter().map(Into::into).collect();
+        Self { topics, retry_on_quota_violation: true }
     }
 }
+
+setters!(DeleteTopics {
+    /// Whether to try again, until the time is over, what a quota of the brokers (KIP-599) puts
+    /// off: `THROTTLING_QUOTA_EXCEEDED`. Default: yes.
+    retry_on_quota_violation: bool => |this, value| this.retry_on_quota_violation = value;
+});
 
 impl PerItem for DeleteTopics {
     fn items(&self) -> Vec<Self::Item> {
@@ -48,6 +56,10 @@ impl Split for DeleteTopics {
         Target::Controller
     }
 
+    fn is_again(&self, code: ErrorCode) -> Option<bool> {
+        again_on_quota(self.retry_on_quota_violation, code)
+    }
+
     fn request(&self, topics: &[TopicRef], at: &At) -> Result<DeleteTopicsRequest> {
         if topics.iter().any(|topic| matches!(topic, TopicRef::Id(_))) {
             at.needs::<DeleteTopicsRequest>(6, "deleting topics by id")?;
@@ -61,8 +73,12 @@ impl Split for DeleteTopics {
         response: DeleteTopicsResponse,
         answers: &mut Answers<TopicRef, ()>,
     ) {
-        for (topic, code, message, ()) in deleted(response) {
-            answers.insert(topic, code, message, ());
+        // The broker tells both the name and the id, if it can.
+        for topic in response.responses {
+            let id = Some(topic.topic_id).filter(|id| !id.is_nil()).map(TopicRef::Id);
+            for of in topic.name.map(TopicRef::Name).into_iter().chain(id) {
+                answers.insert(of, topic.error_code, topic.error_message.clone(), ());
+            }
         }
     }
 }
@@ -86,28 +102,4 @@ pub(crate) fn delete_topics_request(
         }
     }
     request
-}
-
-/// The results of an attempt that is the only one.
-pub(crate) fn delete_topics_results(
-    what: &str,
-    names: &[String],
-    response: DeleteTopicsResponse,
-) -> Results<String, ()> {
-    let answers = deleted(response).filter_map(|(topic, code, message, ())| match topic {
-        TopicRef::Name(name) => Some((name, code, message, ())),
-        TopicRef::Id(_) => None,
-    });
-    results(what, names.iter().cloned(), answers.collect())
-}
-
-/// What was said of each topic, under its name and under its id: the broker tells both if it can.
-fn deleted(response: DeleteTopicsResponse) -> impl Iterator<Item = Answer<TopicRef, ()>> {
-    response.responses.into_iter().flat_map(|topic| {
-        let id = Some(topic.topic_id).filter(|id| !id.is_nil()).map(TopicRef::Id);
-        [topic.name.map(TopicRef::Name), id]
-            .into_iter()
-            .flatten()
-            .map(move |of| (of, topic.error_code, topic.error_message.clone(), ()))
-    })
 }

@@ -1,14 +1,15 @@
 //! Lists topics, and describes them with their partitions.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::Instant;
 
-use super::{TopicRef, check_once};
+use super::TopicRef;
 use crate::admin::acls::{AclOperation, authorized_operations};
 use crate::admin::metadata::metadata_request;
 use crate::admin::sealed::{Context, Run};
-use crate::admin::{Results, Running, setters};
+use crate::admin::{Results, Running, check_once, setters};
 use crate::cluster::{At, Cluster, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::ErrorCode;
@@ -188,7 +189,7 @@ impl Run for DescribeTopics {
                     TopicRef::Id(_) => &mut by_id,
                 };
                 let result = match found {
-                    Ok(found) => found.remove(topic).unwrap_or_else(|| Err(unknown(topic))),
+                    Ok(found) => found.remove(topic).unwrap_or_else(|| Err(missing(topic))),
                     Err(error) => Err(error.clone()),
                 };
                 (topic.clone(), result)
@@ -255,12 +256,24 @@ impl DescribeTopics {
         deadline: Instant,
         request: impl Fn(i16) -> MetadataRequest + Send + Sync,
     ) -> Result<Found> {
-        let topics = metadata(cluster, deadline, "describe topics", |version| MetadataRequest {
-            include_topic_authorized_operations: self.include_authorized_operations,
-            ..request(version)
+        // Old brokers, which would create what they are asked for, are asked for all topics.
+        let all = AtomicBool::new(false);
+        let topics = metadata(cluster, deadline, "describe topics", |version| {
+            let request = request(version);
+            all.store(request.topics.is_none(), Ordering::Relaxed);
+            MetadataRequest {
+                include_topic_authorized_operations: self.include_authorized_operations,
+                ..request
+            }
         });
+        let topics = topics.await?;
         let mut found = Found::new();
-        for topic in topics.await? {
+        if all.into_inner() {
+            let code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+            let unknown = |it: &_| Err(Error::broker(code, format!("describe topic {it}")));
+            found.extend(self.topics.iter().map(|topic| (topic.clone(), unknown(topic))));
+        }
+        for topic in topics {
             let (id, code) = (topic.topic_id, topic.error_code);
             let name = topic.name.clone();
             let topic = self.described(code, name.clone().unwrap_or_default(), topic);
@@ -292,9 +305,8 @@ impl DescribeTopics {
     }
 }
 
-/// A topic that an old broker says nothing of, because it could not be asked for by name.
-fn unknown(topic: &TopicRef) -> Error {
-    Error::broker(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("describe topic {topic}"))
+fn missing(topic: &TopicRef) -> Error {
+    Error::new(ErrorKind::Protocol, format!("describe topic {topic}: not in the answer"))
 }
 
 async fn metadata(

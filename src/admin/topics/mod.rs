@@ -23,15 +23,13 @@ mod describe;
 mod partitions;
 mod records;
 
-use std::collections::HashSet;
 use std::fmt::{self, Display};
-use std::hash::Hash;
 use std::sync::Arc;
 
+pub(crate) use create::create_topics_request;
 pub use create::{CreateTopics, CreatedTopic, NewTopic};
-pub(crate) use create::{create_topics_request, create_topics_results};
 pub use delete::DeleteTopics;
-pub(crate) use delete::{delete_topics_request, delete_topics_results};
+pub(crate) use delete::delete_topics_request;
 pub use describe::{
     DescribeTopics, ListTopics, PartitionDescription, TopicDescription, TopicListing,
 };
@@ -39,8 +37,8 @@ pub use partitions::{CreatePartitions, NewPartitions};
 pub use records::{DeleteRecords, DeletedRecords, RecordsBefore};
 
 use super::Results;
-use crate::error::{Error, Result};
-use crate::protocol::ErrorCode;
+use crate::cluster::{Answers, Split};
+use crate::protocol::{ErrorCode, Request};
 use crate::wire::Uuid;
 
 /// Which topic: by its name, or by its id (KIP-516), which no later topic of that name has.
@@ -92,41 +90,25 @@ impl From<Arc<str>> for TopicRef {
     }
 }
 
-/// What a broker said of one item: an error code with its message, or the value.
-type Answer<K, T> = (K, i16, Option<String>, T);
-
-/// A broker refuses all of them if one is named twice, and results are told by name.
-fn check_once<T: Eq + Hash + Display>(
-    kind: &str,
-    items: impl IntoIterator<Item = T>,
-) -> Result<()> {
-    let mut seen = HashSet::new();
-    for item in items {
-        let text = item.to_string();
-        if !seen.insert(item) {
-            return Err(Error::config(format!("{kind} {text} is named twice")));
-        }
-    }
-    Ok(())
+/// What an operation that changes topics or partitions says of the code of a quota.
+fn again_on_quota(retry: bool, code: ErrorCode) -> Option<bool> {
+    (code == ErrorCode::THROTTLING_QUOTA_EXCEEDED && !retry).then_some(false)
 }
 
-/// Each name with its answer; an error for those that have none.
-fn results<T>(
+/// The results of an attempt that is the only one.
+pub(crate) fn results<S: Split>(
+    operation: &S,
     what: &str,
-    names: impl Iterator<Item = String>,
-    mut answers: Vec<Answer<String, T>>,
-) -> Results<String, T> {
-    let results = names.map(|name| {
-        let at = answers.iter().position(|(of, ..)| *of == name);
-        let Some((_, code, message, value)) = at.map(|at| answers.swap_remove(at)) else {
-            let text = format!("{what} {name}: no answer");
-            return (name, Err(Error::broker(ErrorCode::UNKNOWN_SERVER_ERROR, text)));
-        };
-        let result = ErrorCode(code).check().map(|()| value).map_err(|code| {
-            let detail = message.map(|text| format!(" ({text})")).unwrap_or_default();
-            Error::broker(code, format!("{what} {name}{detail}"))
-        });
-        (name, result)
+    items: &[S::Item],
+    response: <S::Request as Request>::Response,
+) -> Results<S::Key, S::Value> {
+    // Who answered, and in which version, means nothing for topics.
+    let mut answers = Answers::new(-1, -1);
+    operation.answers(items, response, &mut answers);
+    let keys = items.iter().map(|item| operation.key(item));
+    let results = keys.map(|key| {
+        let result = answers.take(&key, &format!("{what} {key}"));
+        (key, result)
     });
     Results::new(results.collect())
 }

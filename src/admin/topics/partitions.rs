@@ -1,9 +1,10 @@
 //! Gives topics more partitions.
 
-use super::check_once;
-use crate::admin::{PerItem, setters};
+use super::again_on_quota;
+use crate::admin::{PerItem, check_once, setters};
 use crate::cluster::{Answers, At, Split, Target};
 use crate::error::{Error, Result};
+use crate::protocol::ErrorCode;
 use crate::protocol::messages::create_partitions::{
     CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsResponse,
     CreatePartitionsTopic,
@@ -38,19 +39,23 @@ impl NewPartitions {
 pub struct CreatePartitions {
     topics: Vec<(String, NewPartitions)>,
     validate_only: bool,
+    retry_on_quota_violation: bool,
 }
 
 impl CreatePartitions {
     /// Gives these topics so many partitions. Needs Kafka 1.0 (KIP-195).
     pub fn new<T: Into<String>>(topics: impl IntoIterator<Item = (T, NewPartitions)>) -> Self {
         let topics = topics.into_iter().map(|(topic, new)| (topic.into(), new)).collect();
-        Self { topics, validate_only: false }
+        Self { topics, validate_only: false, retry_on_quota_violation: true }
     }
 }
 
 setters!(CreatePartitions {
     /// Only asks whether the partitions could be created. Default: no.
     validate_only: bool => |this, value| this.validate_only = value;
+    /// Whether to try again, until the time is over, what a quota of the brokers (KIP-599) puts
+    /// off: `THROTTLING_QUOTA_EXCEEDED`. Default: yes.
+    retry_on_quota_violation: bool => |this, value| this.retry_on_quota_violation = value;
 });
 
 impl PerItem for CreatePartitions {
@@ -82,6 +87,10 @@ impl Split for CreatePartitions {
 
     fn target(&self, _: &Self::Item) -> Target {
         Target::Controller
+    }
+
+    fn is_again(&self, code: ErrorCode) -> Option<bool> {
+        again_on_quota(self.retry_on_quota_violation, code)
     }
 
     fn request(&self, topics: &[Self::Item], at: &At) -> Result<CreatePartitionsRequest> {

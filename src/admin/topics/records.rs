@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::check_once;
-use crate::admin::PerItem;
+use crate::admin::{PerItem, check_once};
 use crate::cluster::{Answers, At, Split, Target};
 use crate::error::{Error, Result};
 use crate::protocol::messages::delete_records::{

@@ -126,9 +126,10 @@ pub struct FencedProducer {
     pub producer_epoch: i16,
 }
 
-/// The longest time that a transactional id is given for its transactions: Kafka's default of
-/// `transaction.timeout.ms`. It means nothing, as the next producer says its own.
-const TRANSACTION_TIMEOUT_MS: i32 = 60_000;
+/// The transaction timeout to ask for, if there is that much time: the coordinator takes it for how
+/// long it may write the new epoch, and refuses what is above its `transaction.max.timeout.ms`. As
+/// long as Java's client waits for an answer; the next producer says a timeout of its own.
+const TRANSACTION_TIMEOUT_MS: i32 = 30_000;
 
 impl PerItem for FenceProducers {
     fn items(&self) -> Vec<Self::Item> {

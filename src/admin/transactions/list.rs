@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::TransactionState;
 use crate::admin::sealed::{Context, Run};
-use crate::admin::{Listing, Running, setters};
-use crate::cluster::check_duration;
+use crate::admin::{Listing, Running, millis, setters};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::list_transactions::{
@@ -60,13 +59,12 @@ impl Run for ListTransactions {
     type Output = Listing<TransactionListing>;
 
     fn check(&self) -> Result<()> {
-        check_duration("longer_than", self.longer_than.unwrap_or_default())?;
-        Ok(())
+        millis("longer_than", self.longer_than).map(|_| ())
     }
 
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
-            let request = |_: &_| Ok(self.request());
+            let request = |_: &_| self.request();
             let brokers = cluster.ask_every(deadline, "list transactions", request, read).await?;
             let brokers = brokers.into_iter().map(|(coordinator, listed)| {
                 let listing = |it: list_transactions::TransactionState| TransactionListing {
@@ -83,15 +81,14 @@ impl Run for ListTransactions {
 }
 
 impl ListTransactions {
-    fn request(&self) -> ListTransactionsRequest {
-        let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-        ListTransactionsRequest {
+    fn request(&self) -> Result<ListTransactionsRequest> {
+        Ok(ListTransactionsRequest {
             state_filters: self.states.iter().map(|state| state.name().to_owned()).collect(),
             producer_id_filters: self.producer_ids.clone(),
-            duration_filter: self.longer_than.map_or(-1, millis),
+            duration_filter: millis("longer_than", self.longer_than)?,
             transactional_id_pattern: self.id_pattern.clone(),
             ..Default::default()
-        }
+        })
     }
 }
 

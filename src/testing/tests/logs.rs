@@ -125,7 +125,8 @@ async fn log_append_time_is_the_brokers() {
     let first = broker.produce(8, batch(2, 5, 1)).await.log_append_time_ms;
     tokio::time::advance(SECOND).await;
     let second = broker.produce(8, batch(2, 5, 1)).await.log_append_time_ms;
-    assert!((1000..1100).contains(&(second - first)), "{first} {second}");
+    // The brokers' clock is the machine's while that is less than 100 ms away.
+    assert!((800..1100).contains(&(second - first)), "{first} {second}");
     let records = broker.fetch(11, 0).await.records.unwrap();
     let header = Header::read(&records).unwrap();
     assert_eq!((header.max_timestamp, records[22]), (first, 0x08));

@@ -233,7 +233,8 @@ impl Lab {
             // Old clients cannot say that they do not want topics to be created.
             "auto.create.topics.enable=false".to_owned(),
             "delete.topic.enable=true".to_owned(),
-            format!("min.insync.replicas={in_sync}"),
+            // Older ones hold topics with one copy to it too.
+            format!("min.insync.replicas={}", if self.version >= (4, 0) { in_sync } else { 1 }),
             "unclean.leader.election.enable=false".to_owned(),
             "group.initial.rebalance.delay.ms=0".to_owned(),
             "offsets.topic.num.partitions=4".to_owned(),

@@ -43,7 +43,8 @@ impl RealKafka {
     /// What the environment asks for:
     ///
     /// - `KAFKIO_KAFKA`: a version, or the addresses of a cluster, separated by commas;
-    /// - `KAFKIO_KAFKA_NODES`: how many brokers to start; three of Kafka 4 and later, else one;
+    /// - `KAFKIO_KAFKA_NODES`: how many brokers to start; three of Kafka 4 and later and of 2.7, the
+    ///   last one here whose brokers leave it to clients to find the controller; else one;
     /// - `KAFKIO_KAFKA_VERSION`: the version of the cluster at the addresses, if it is not new;
     /// - `KAFKIO_KAFKA_SASL`, `KAFKIO_KAFKA_CONTROLLERS`: more addresses of that cluster, see
     ///   [`TestCluster`];
@@ -72,7 +73,7 @@ impl RealKafka {
             let version = parse_version(&wanted)?;
             let nodes = match env("KAFKIO_KAFKA_NODES") {
                 Some(nodes) => nodes.parse().map_err(|_| format!("KAFKIO_KAFKA_NODES={nodes}"))?,
-                None if version >= (4, 0) => 3,
+                None if version >= (4, 0) || version == (2, 7) => 3,
                 None => 1,
             };
             let lab = Lab::start(&wanted, version, nodes).await?;
