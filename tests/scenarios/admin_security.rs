@@ -114,7 +114,13 @@ pub async fn acls_kept(cluster: &impl TestCluster) -> Outcome {
     filters.push(all.clone());
     let deleted = client.delete_acls(filters.clone()).await.unwrap();
     let of = |filter| deleted.get(filter).unwrap().as_ref().unwrap();
-    assert!(of(&filters[0]).get(&write).unwrap().is_ok());
+    if cluster.version() >= (2, 0) {
+        assert!(of(&filters[0]).get(&write).unwrap().is_ok());
+    } else {
+        // What several filters match is told with one of them.
+        let mut told = filters.iter().filter_map(|filter| of(filter).get(&write));
+        assert!(told.next().unwrap().is_ok());
+    }
     assert!(of(&nothing).is_empty());
     assert!(of(&all).get(&read).unwrap().is_ok());
     until(Vec::new(), || acls(&client, all.clone())).await;
@@ -123,7 +129,8 @@ pub async fn acls_kept(cluster: &impl TestCluster) -> Outcome {
 
 /// A topic that is denied fails by itself, until the ACL is gone.
 pub async fn acls_checked(cluster: &impl TestCluster) -> Outcome {
-    cluster.needs(Need::Kafka(0, 11))?;
+    // Older ones say of a topic that one may not see that it does not exist.
+    cluster.needs(Need::Kafka(2, 0))?;
     cluster.needs(Need::Authorizer)?;
     let client = connect(cluster).await;
     let denied = topic(cluster, "denied", 1).await;

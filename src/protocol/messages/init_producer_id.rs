@@ -9,6 +9,7 @@ message! {
     /// Asks for a producer id: of the transactional id, or a fresh one from any broker.
     ///
     /// A producer that has an id and epoch names them to keep the id and raise the epoch (KIP-360).
+    /// Version 6 (KIP-939) may still change: 4.3 has it for trials only, and it is not spoken here.
     struct InitProducerIdRequest {
         transactional_id: Option<String> [..],
         transaction_timeout_ms: i32 [..],
