@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use super::budget::{Budget, Charge};
+use super::budget::{Budget, Charge, Loan};
 use super::fetch::{self, Fetch, Fetched, Found, Outcome};
 use super::partition::Partition;
-use super::{Config, Delivery, Event};
+use super::{Chunk, Config, Delivery, Event};
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::messages::fetch::FetchRequest;
-use crate::record::RawBatch;
+use crate::record::{Batch, RawBatch};
 use crate::transport::{Answer, Connection};
 
 /// What the engine and the loop of one broker share.
@@ -96,14 +96,14 @@ pub(super) async fn run(context: Context, lane: Arc<Lane>) {
             fetch::apply(response, &asked, broker, &context.config, backoff, Instant::now());
         // Events take memory too, however little they hold.
         let events: usize = outcome.fetched.iter().map(|fetched| fetched.batches.len()).sum();
-        let charge = lane.budget.charge(outcome.bytes + events * size_of::<Event>());
+        let loan = lane.budget.lend(outcome.bytes + events * size_of::<Event>());
         // Not if it has to be dialled first: what is here must not wait for that.
         if connection.as_ref().is_some_and(|connection| !connection.is_closed()) {
             if let Ok(Next::Sent(sent)) = send(&context, &lane, &mut connection, &mut turn).await {
                 under_way = Some(sent);
             }
         }
-        if !deliver(&context, &lane, outcome, &charge) {
+        if !deliver(&context, &lane, outcome, loan).await {
             return;
         }
     }
@@ -199,8 +199,8 @@ async fn lost(context: &Context, lane: &Lane, asked: &[fetch::Asked], error: Err
     tokio::time::sleep(wait).await;
 }
 
-/// Checks the batches and hands them to the reader. `false` when there is no reader any more.
-fn deliver(context: &Context, lane: &Lane, outcome: Outcome, charge: &Arc<Charge>) -> bool {
+/// Decodes the batches and hands them to the reader. `false` when there is no reader any more.
+async fn deliver(context: &Context, lane: &Lane, outcome: Outcome, loan: Arc<Loan>) -> bool {
     for (partition, leader, epoch) in &outcome.hints {
         let at = &partition.at;
         context.cluster.leader_hint(&at.topic, at.partition, *leader, *epoch);
@@ -211,28 +211,34 @@ fn deliver(context: &Context, lane: &Lane, outcome: Outcome, charge: &Arc<Charge
     if outcome.unresolved {
         context.engine.notify_one();
     }
-    let send = |partition: &Arc<Partition>, epoch, from, delivery| {
-        let (partition, charge) = (partition.clone(), charge.clone());
-        context.events.send(Event::Data { partition, epoch, from, delivery, charge }).is_ok()
-    };
+    let mut decoded = 0;
     for Fetched { partition, epoch, from, batches } in outcome.fetched {
         for found in batches {
-            let delivery = match found {
+            let mut size = 0;
+            let item = match found {
                 Found::Skip(next) => Delivery::Skip(next),
-                Found::Batch(batch) => match verify(&partition, &batch) {
-                    Ok(()) => Delivery::Batch(batch),
-                    Err(error) => Delivery::Error(error),
-                },
+                Found::Batch(raw) => {
+                    let batch = decode(&partition, raw, context.config.max_batch_bytes);
+                    size = batch.as_ref().map_or(0, Batch::size);
+                    batch.map_or_else(Delivery::Error, Delivery::Batch)
+                }
             };
-            let is_damaged = matches!(delivery, Delivery::Error(_));
+            let is_damaged = matches!(item, Delivery::Error(_));
             if is_damaged {
                 partition.halt(epoch);
             }
-            if !send(&partition, epoch, from, delivery) {
+            let charge = Charge::new(loan.clone(), partition.clone(), size);
+            let chunk = Chunk { partition: partition.clone(), epoch, from, item, charge };
+            if !partition.send(Event::Data(chunk)) {
                 return false;
             }
             if is_damaged {
                 break;
+            }
+            decoded += size;
+            if decoded >= TURN {
+                decoded = 0;
+                tokio::task::yield_now().await;
             }
         }
         let mut cursor = partition.cursor();
@@ -243,13 +249,23 @@ fn deliver(context: &Context, lane: &Lane, outcome: Outcome, charge: &Arc<Charge
         }
     }
     let mut errors = outcome.errors.into_iter();
-    errors.all(|(partition, epoch, error)| send(&partition, epoch, 0, Delivery::Error(error)))
+    errors.all(|(partition, epoch, error)| {
+        let charge = Charge::new(loan.clone(), partition.clone(), 0);
+        let item = Delivery::Error(error);
+        let chunk = Chunk { partition: partition.clone(), epoch, from: 0, item, charge };
+        partition.send(Event::Data(chunk))
+    })
 }
 
-fn verify(partition: &Partition, batch: &RawBatch) -> Result<()> {
-    batch.verify().map_err(|error| {
-        let (at, offset) = (&partition.at, batch.base_offset());
-        let text = format!("batch of {at} at offset {offset} is damaged");
+/// The bytes that are decoded before others have their turn.
+const TURN: usize = 128 << 10;
+
+fn decode(partition: &Partition, raw: RawBatch, max_bytes: usize) -> Result<Batch> {
+    let (at, offset) = (&partition.at, raw.base_offset());
+    let failed = |error, what| {
+        let text = format!("batch of {at} at offset {offset} {what}");
         Error::new(ErrorKind::Record, text).with_source(error)
-    })
+    };
+    raw.verify().map_err(|error| failed(error, "is damaged"))?;
+    raw.decode(&at.topic, at.partition, max_bytes).map_err(|error| failed(error, "cannot be read"))
 }

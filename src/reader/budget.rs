@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+use super::partition::Partition;
+
 /// A reader gives each broker an equal share of its budget, so that one that never answers keeps
 /// nothing from the others.
 #[derive(Debug)]
@@ -16,8 +18,16 @@ pub(super) struct Budget {
 
 /// Bytes that are given back when the data behind them has been delivered or dropped.
 #[derive(Debug)]
-pub(super) struct Charge {
+pub(super) struct Loan {
     budget: Arc<Budget>,
+    bytes: usize,
+}
+
+/// What a chunk holds of its lane, and counts for in its partition.
+#[derive(Debug)]
+pub(super) struct Charge {
+    _loan: Arc<Loan>,
+    partition: Arc<Partition>,
     bytes: usize,
 }
 
@@ -31,13 +41,26 @@ impl Budget {
     }
 
     /// Charges an answer as a whole: each of its batches keeps the frame that it came in.
-    pub(super) fn charge(self: &Arc<Self>, bytes: usize) -> Arc<Charge> {
+    pub(super) fn lend(self: &Arc<Self>, bytes: usize) -> Arc<Loan> {
         self.held.fetch_add(bytes, Ordering::AcqRel);
-        Arc::new(Charge { budget: self.clone(), bytes })
+        Arc::new(Loan { budget: self.clone(), bytes })
+    }
+}
+
+impl Charge {
+    pub(super) fn new(loan: Arc<Loan>, partition: Arc<Partition>, bytes: usize) -> Self {
+        partition.held.fetch_add(bytes, Ordering::Relaxed);
+        Self { _loan: loan, partition, bytes }
     }
 }
 
 impl Drop for Charge {
+    fn drop(&mut self) {
+        self.partition.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Loan {
     fn drop(&mut self) {
         self.budget.held.fetch_sub(self.bytes, Ordering::AcqRel);
         self.budget.wake.notify_one();

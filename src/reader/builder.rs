@@ -194,6 +194,7 @@ impl ReaderBuilder {
         topics.extend(self.chosen.iter().map(|at| at.topic.clone()));
         topics.sort();
         topics.dedup();
+        let (sender, events) = mpsc::unbounded_channel();
         let interest = cluster.track(&topics);
         let deadline = Instant::now() + self.topic_timeout;
         let mut partitions = BTreeMap::new();
@@ -207,7 +208,7 @@ impl ReaderBuilder {
                 }
                 if whole || self.chosen.contains(&at) {
                     let start = self.starts.get(&at).copied().unwrap_or(self.start);
-                    let partition = Partition::new(at.clone(), start, topic.id);
+                    let partition = Partition::new(at.clone(), start, topic.id, sender.clone());
                     partitions.insert(at, Arc::new(partition));
                 }
             }
@@ -223,7 +224,6 @@ impl ReaderBuilder {
                 return Err(Error::config(format!("{setting}: {at} {why}")));
             }
         }
-        let (sender, events) = mpsc::unbounded_channel();
         let shared = Shared {
             cluster,
             config: Arc::new(self.config),

@@ -1,4 +1,4 @@
-//! The engine of a reader: follows the metadata, looks up where partitions start, and keeps a
+//! The engine of a reader: follows the metadata, has looked up where partitions start, and keeps a
 //! fetch loop for each broker that leads any of them.
 
 use std::collections::BTreeMap;
@@ -11,9 +11,10 @@ use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
 use super::broker::{self, Context, Lane};
+use super::lookup::{self, Lookup};
 use super::partition::{Partition, State};
 use super::{Event, Shared};
-use crate::cluster::{EARLIEST, FoundOffset, LATEST, Metadata, list_offsets_at};
+use crate::cluster::Metadata;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::ErrorCode;
 use crate::task::{self, Task};
@@ -83,8 +84,8 @@ impl Engine {
                 (cursor.leader, cursor.leader_epoch) = (known.leader, known.leader_epoch);
                 // A new leader gets its chance at once.
                 cursor.succeeded();
-                if let State::Resolving(start) = cursor.state {
-                    cursor.state = State::Unresolved(start);
+                if let State::Resolving(origin) = cursor.state {
+                    cursor.state = State::Unresolved(origin);
                 }
             }
             drop(cursor);
@@ -115,19 +116,19 @@ impl Engine {
         let mut retry: Option<Instant> = None;
         for partition in self.shared.partitions() {
             let mut cursor = partition.cursor();
-            let (Some(leader), State::Unresolved(start)) = (cursor.leader, cursor.state) else {
+            let (Some(leader), State::Unresolved(origin)) = (cursor.leader, cursor.state) else {
                 continue;
             };
             if !cursor.is_due(now) {
                 retry = retry.into_iter().chain(cursor.retry_at()).min();
                 continue;
             }
-            cursor.state = State::Resolving(start);
-            let lookup = Lookup { partition: partition.clone(), epoch: cursor.epoch, start };
+            cursor.state = State::Resolving(origin);
+            let lookup = Lookup { partition: partition.clone(), epoch: cursor.epoch, origin };
             by_leader.entry(leader).or_default().push(lookup);
         }
         for (leader, lookups) in by_leader {
-            self.lookups.push(Box::pin(resolve(self.context.clone(), leader, lookups)));
+            self.lookups.push(Box::pin(lookup::resolve(self.context.clone(), leader, lookups)));
         }
         retry
     }
@@ -135,63 +136,6 @@ impl Engine {
     fn wake_loops(&self) {
         for lane in self.lanes.values() {
             lane.budget.wake.notify_one();
-        }
-    }
-}
-
-/// One cursor to look up, for a seek that may be over when the answer comes.
-struct Lookup {
-    partition: Arc<Partition>,
-    epoch: u64,
-    start: Start,
-}
-
-/// Asks a leader once where its partitions start. What fails is tried again, each by itself.
-async fn resolve(context: Context, leader: i32, lookups: Vec<Lookup>) {
-    let questions = lookups.iter().map(|lookup| {
-        let timestamp = match lookup.start {
-            Start::Latest => LATEST,
-            // Times before 1970 are special to the protocol.
-            Start::Timestamp(timestamp) => timestamp.as_millis().max(0),
-            Start::Earliest | Start::Offset(_) => EARLIEST,
-        };
-        (lookup.partition.at.clone(), timestamp)
-    });
-    let (cluster, isolation) = (&context.cluster, context.config.isolation);
-    let questions: Vec<_> = questions.collect();
-    let mut answers = list_offsets_at(cluster, leader, &questions, isolation).await;
-    for Lookup { partition, epoch, start } in lookups {
-        let answer = match &mut answers {
-            Ok(answers) => answers.remove(&partition.at),
-            Err(error) => Some(Err(error.clone())),
-        };
-        let error = match (answer, start) {
-            (Some(Ok(FoundOffset { offset: Some(offset), .. })), _) => {
-                partition.resolved(epoch, offset);
-                continue;
-            }
-            // No record is that new: begin with the next one that is written.
-            (Some(Ok(_)), Start::Timestamp(_)) => {
-                let mut cursor = partition.cursor();
-                if cursor.epoch == epoch {
-                    cursor.state = State::Unresolved(Start::Latest);
-                }
-                continue;
-            }
-            (Some(Err(error)), _) => error,
-            (None | Some(Ok(_)), _) => {
-                let text =
-                    format!("list offsets: broker {leader} did not answer for {}", partition.at);
-                Error::new(ErrorKind::Protocol, text).retriable(true)
-            }
-        };
-        if error.is_retriable() {
-            tracing::debug!(partition = %partition.at, %error, "start not found yet");
-            cluster.refresh();
-            partition.unresolved(epoch, start, Instant::now(), cluster.config().backoff);
-        } else {
-            partition.halt(epoch);
-            let _ = context.events.send(Event::Error(error));
         }
     }
 }

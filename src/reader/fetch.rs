@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::partition::{Partition, State};
+use super::partition::{Origin, Partition, State};
 use super::{Config, OutOfRange};
 use crate::cluster::Backoff;
 use crate::error::{Error, ErrorKind};
@@ -17,7 +17,7 @@ use crate::protocol::messages::fetch::{
     FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData,
 };
 use crate::record::{Filter, RawBatch, RawBatches};
-use crate::types::{IsolationLevel, Start};
+use crate::types::IsolationLevel;
 use crate::wire::Uuid;
 
 /// A request, and what was asked for in it.
@@ -203,9 +203,9 @@ fn apply_partition(
                 cursor.failed(now, backoff);
                 outcome.stale = true;
             }
-            OnError::Reset(start) => {
-                tracing::warn!(partition = %partition.at, offset = asked.offset, ?start, "offset out of range");
-                cursor.state = State::Unresolved(start);
+            OnError::Reset => {
+                tracing::warn!(partition = %partition.at, offset = asked.offset, "offset out of range");
+                cursor.state = State::Unresolved(Origin::Reset { from: asked.offset });
                 outcome.unresolved = true;
             }
             OnError::Halt => {
@@ -284,7 +284,8 @@ fn apply_partition(
 enum OnError {
     /// The leader moved, or is not ready: ask again later, with fresh metadata.
     Retry,
-    Reset(Start),
+    /// The offset is not there.
+    Reset,
     /// Trying again cannot help.
     Halt,
 }
@@ -292,9 +293,8 @@ enum OnError {
 fn on_error(code: ErrorCode, config: &Config) -> OnError {
     match code {
         ErrorCode::OFFSET_OUT_OF_RANGE => match config.out_of_range {
-            OutOfRange::Earliest => OnError::Reset(Start::Earliest),
-            OutOfRange::Latest => OnError::Reset(Start::Latest),
             OutOfRange::Error => OnError::Halt,
+            _ => OnError::Reset,
         },
         // An unexpected failure inside the broker: nothing says that it will last.
         ErrorCode::UNKNOWN_SERVER_ERROR => OnError::Retry,

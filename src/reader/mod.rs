@@ -6,7 +6,8 @@
 //! | `batches.rs` | delivers it batch by batch |
 //! | `builder.rs` | settings, and what is wrong with them |
 //! | `handle.rs` | steers a reader that has been moved away |
-//! | `engine.rs` | metadata, starts, one fetch loop per broker |
+//! | `engine.rs` | metadata, one fetch loop per broker |
+//! | `lookup.rs` | where partitions start |
 //! | `broker.rs` | the fetch loop of one broker |
 //! | `fetch.rs`, `partition.rs` | its decisions: no I/O |
 //! | `budget.rs` | the bytes that may wait for delivery |
@@ -24,6 +25,7 @@ mod builder;
 mod engine;
 mod fetch;
 mod handle;
+mod lookup;
 mod partition;
 
 use std::collections::{BTreeMap, HashMap};
@@ -43,7 +45,7 @@ pub use handle::ReaderHandle;
 
 use crate::cluster::{Cluster, Interest, Metadata, Source};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Batch, Message, Messages, RawBatch};
+use crate::record::{Batch, Message, Messages};
 use crate::task::{self, Task};
 use crate::types::{Start, TopicPartition};
 use broker::Context;
@@ -103,7 +105,7 @@ struct Current {
     partition: Arc<Partition>,
     epoch: u64,
     next_offset: i64,
-    _charge: Arc<Charge>,
+    _charge: Charge,
 }
 
 /// What the reader, its handles and its engine share.
@@ -122,32 +124,43 @@ struct Shared {
 }
 
 /// From the engine to the reader. The channel is bounded by the byte budget.
+#[derive(Debug)]
 enum Event {
-    Data {
-        partition: Arc<Partition>,
-        epoch: u64,
-        from: i64,
-        delivery: Delivery,
-        charge: Arc<Charge>,
-    },
+    Data(Chunk),
     Error(Error),
-    /// Only wakes the reader, to see that it is closed.
-    Closed,
+    /// Only wakes the reader: it is closed, or something else has changed.
+    Wake,
 }
 
+/// What was fetched of a partition. Its chunks come in order; those of an older epoch than the
+/// partition's are to be dropped.
+#[derive(Debug)]
+struct Chunk {
+    partition: Arc<Partition>,
+    epoch: u64,
+    /// Batches may begin before it.
+    from: i64,
+    item: Delivery,
+    charge: Charge,
+}
+
+#[derive(Debug)]
 enum Delivery {
-    Batch(RawBatch),
+    /// Checked and decompressed.
+    Batch(Batch),
+    /// Nothing to deliver up to this offset.
     Skip(i64),
+    /// The partition has halted.
     Error(Error),
 }
 
-/// A batch to hand out, or an error in its place.
+/// A batch to hand out.
 struct Taken {
     batch: Batch,
     partition: Arc<Partition>,
     epoch: u64,
     from: i64,
-    charge: Arc<Charge>,
+    charge: Charge,
 }
 
 impl Reader {
@@ -212,49 +225,28 @@ impl Reader {
             }
             match event {
                 None => return Poll::Ready(None),
-                Some(Event::Closed) => {}
+                Some(Event::Wake) => {}
                 Some(Event::Error(error)) => {
                     if error.is_fatal() {
                         self.shared.close();
                     }
                     return Poll::Ready(Some(Err(error)));
                 }
-                Some(Event::Data { partition, epoch, from, delivery, charge }) => {
+                Some(Event::Data(Chunk { partition, epoch, from, item, charge })) => {
                     if partition.cursor().epoch != epoch {
                         continue;
                     }
-                    match delivery {
+                    match item {
                         Delivery::Skip(next) => {
                             partition.advance_in(epoch, next);
                         }
                         Delivery::Error(error) => return Poll::Ready(Some(Err(error))),
-                        Delivery::Batch(raw) => {
-                            let taken = self.decode(raw, partition, epoch, from, charge);
-                            return Poll::Ready(Some(taken));
+                        Delivery::Batch(batch) => {
+                            let taken = Taken { batch, partition, epoch, from, charge };
+                            return Poll::Ready(Some(Ok(taken)));
                         }
                     }
                 }
-            }
-        }
-    }
-
-    fn decode(
-        &self,
-        raw: RawBatch,
-        partition: Arc<Partition>,
-        epoch: u64,
-        from: i64,
-        charge: Arc<Charge>,
-    ) -> Result<Taken> {
-        let at = &partition.at;
-        let offset = raw.base_offset();
-        match raw.decode(&at.topic, at.partition, self.shared.config.max_batch_bytes) {
-            Ok(batch) => Ok(Taken { batch, partition, epoch, from, charge }),
-            Err(error) => {
-                let text = format!("batch of {at} at offset {offset} cannot be read");
-                let error = Error::new(ErrorKind::Record, text).with_source(error);
-                partition.halt_here(epoch);
-                Err(error)
             }
         }
     }
@@ -386,7 +378,8 @@ impl Shared {
                 if self.partition(name, known.id).is_none() {
                     let at = TopicPartition::new(name.clone(), known.id);
                     tracing::info!(partition = %at, "new partition");
-                    let partition = Partition::new(at.clone(), Start::Earliest, topic.id);
+                    let partition =
+                        Partition::new(at.clone(), Start::Earliest, topic.id, self.events.clone());
                     let mut all = self.partitions.write().unwrap_or_else(PoisonError::into_inner);
                     all.insert(at, Arc::new(partition));
                 }
@@ -401,6 +394,6 @@ impl Shared {
     fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.version.fetch_add(1, Ordering::AcqRel);
-        let _ = self.events.send(Event::Closed);
+        let _ = self.events.send(Event::Wake);
     }
 }

@@ -1,11 +1,13 @@
 //! One partition of a reader: where it is, where it fetches next, and which fetched data is still
 //! wanted. Decisions only: no I/O, and time is an argument.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
+use super::Event;
 use crate::cluster::Backoff;
 use crate::types::{Start, TopicPartition};
 use crate::wire::Uuid;
@@ -18,6 +20,10 @@ pub(super) struct Partition {
     position: AtomicI64,
     /// Where the messages that may be read end; -1 while it is not known.
     end: AtomicI64,
+    /// The bytes that were decoded and not delivered.
+    pub(super) held: AtomicUsize,
+    /// As in the cursor, for who delivers.
+    paused: AtomicBool,
     cursor: Mutex<Cursor>,
 }
 
@@ -33,6 +39,10 @@ pub(super) struct Cursor {
     /// The broker whose data is on its way to the reader. No other broker may be asked meanwhile,
     /// or newer messages would overtake it.
     pub(super) delivering: Option<i32>,
+    /// Not to be fetched, and not to be delivered.
+    pub(super) paused: bool,
+    /// Where what is fetched goes.
+    outlet: UnboundedSender<Event>,
     /// Where the last seek led; -1 while that is not known.
     sought: i64,
     failures: u32,
@@ -41,29 +51,47 @@ pub(super) struct Cursor {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// The start has to be looked up at the leader.
-    Unresolved(Start),
+    /// Where to go on has to be looked up at the leader.
+    Unresolved(Origin),
     /// It is being looked up.
-    Resolving(Start),
+    Resolving(Origin),
     /// This offset is fetched next.
     At(i64),
     /// An error was delivered; only a seek goes on from here.
     Halted,
 }
 
+/// Why an offset has to be looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was asked for.
+    Start(Start),
+    /// The log does not have this offset any more: what then is a setting.
+    Reset { from: i64 },
+}
+
 impl Partition {
-    pub(super) fn new(at: TopicPartition, start: Start, topic_id: Uuid) -> Self {
+    pub(super) fn new(
+        at: TopicPartition,
+        start: Start,
+        topic_id: Uuid,
+        outlet: UnboundedSender<Event>,
+    ) -> Self {
         let partition = Self {
             at,
             position: AtomicI64::new(-1),
             end: AtomicI64::new(-1),
+            held: AtomicUsize::new(0),
+            paused: AtomicBool::new(false),
             cursor: Mutex::new(Cursor {
                 epoch: 0,
-                state: State::Unresolved(start),
+                state: State::Unresolved(Origin::Start(start)),
                 topic_id,
                 leader: None,
                 leader_epoch: -1,
                 delivering: None,
+                paused: false,
+                outlet,
                 sought: -1,
                 failures: 0,
                 retry_at: None,
@@ -85,7 +113,7 @@ impl Partition {
         cursor.retry_at = None;
         (cursor.state, cursor.sought) = match start {
             Start::Offset(offset) => (State::At(offset), offset),
-            start => (State::Unresolved(start), -1),
+            start => (State::Unresolved(Origin::Start(start)), -1),
         };
         self.settle(&cursor);
     }
@@ -106,12 +134,51 @@ impl Partition {
     }
 
     /// The lookup has failed, and is tried again after a while.
-    pub(super) fn unresolved(&self, epoch: u64, start: Start, now: Instant, backoff: Backoff) {
+    pub(super) fn unresolved(&self, epoch: u64, origin: Origin, now: Instant, backoff: Backoff) {
         let mut cursor = self.cursor();
         if cursor.epoch == epoch && matches!(cursor.state, State::Resolving(_)) {
-            cursor.state = State::Unresolved(start);
+            cursor.state = State::Unresolved(origin);
             cursor.failed(now, backoff);
         }
+    }
+
+    /// Hands something to whoever reads this partition. `false` when nobody does any more.
+    pub(super) fn send(&self, event: Event) -> bool {
+        // Under the lock: what is sent before a diversion is in the old channel when it returns.
+        self.cursor().outlet.send(event).is_ok()
+    }
+
+    /// Sends what comes from now on there.
+    pub(super) fn divert(&self, outlet: UnboundedSender<Event>) {
+        self.cursor().outlet = outlet;
+    }
+
+    /// Fetches no more until it is resumed. Whoever delivers keeps what is there.
+    pub(super) fn pause(&self) {
+        self.set_paused(true);
+    }
+
+    pub(super) fn resume(&self) {
+        self.set_paused(false);
+    }
+
+    fn set_paused(&self, paused: bool) {
+        let mut cursor = self.cursor();
+        cursor.paused = paused;
+        self.paused.store(paused, Ordering::Release);
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire)
+    }
+
+    /// Drops what was fetched and not delivered; it is fetched again from the position.
+    pub(super) fn rewind(&self) {
+        let mut cursor = self.cursor();
+        let (State::At(_), Some(position)) = (cursor.state, self.position()) else { return };
+        cursor.epoch += 1;
+        cursor.state = State::At(position);
+        cursor.sought = position;
     }
 
     /// Fetches no more of it, unless it has been sought elsewhere since; what was fetched before
@@ -172,6 +239,7 @@ impl Cursor {
     /// offset.
     pub(super) fn wanted(&self, broker: i32, now: Instant) -> Option<i64> {
         match self.state {
+            _ if self.paused => None,
             State::At(_) if self.delivering.is_some_and(|other| other != broker) => None,
             State::At(offset) if self.is_due(now) => Some(offset),
             _ => None,
@@ -206,7 +274,8 @@ mod tests {
     use std::time::Duration;
 
     fn partition() -> Partition {
-        Partition::new(TopicPartition::new("t", 0), Start::Offset(5), Uuid::default())
+        let outlet = tokio::sync::mpsc::unbounded_channel().0;
+        Partition::new(TopicPartition::new("t", 0), Start::Offset(5), Uuid::default(), outlet)
     }
 
     #[test]
@@ -216,11 +285,12 @@ mod tests {
         partition.seek(Start::Earliest);
         assert_eq!(partition.position(), None);
         partition.resolved(before, 99);
-        assert_eq!(partition.cursor().state, State::Unresolved(Start::Earliest));
+        let earliest = Origin::Start(Start::Earliest);
+        assert_eq!(partition.cursor().state, State::Unresolved(earliest));
         let epoch = partition.cursor().epoch;
         partition.resolved(epoch, 7);
         assert_eq!(partition.position(), None, "nobody has begun to look it up");
-        partition.cursor().state = State::Resolving(Start::Earliest);
+        partition.cursor().state = State::Resolving(earliest);
         partition.resolved(epoch, 7);
         assert_eq!(partition.position(), Some(7));
         partition.resolved(epoch, 3);
@@ -237,7 +307,7 @@ mod tests {
         let epoch = cursor.epoch;
         drop(cursor);
         partition.advance(9);
-        partition.cursor().state = State::Resolving(Start::Latest);
+        partition.cursor().state = State::Resolving(Origin::Reset { from: 1000 });
         partition.resolved(epoch, 2000);
         assert_eq!(partition.position(), Some(9), "what was fetched before comes first");
         assert!(!partition.advance_in(epoch + 1, 50));

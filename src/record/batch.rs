@@ -102,6 +102,11 @@ impl Batch {
         self.shared.count == 0
     }
 
+    /// The bytes that its records take in memory.
+    pub(crate) fn size(&self) -> usize {
+        self.shared.bytes.len()
+    }
+
     /// How the batch was compressed; it is not any more.
     pub fn compression(&self) -> Compression {
         self.shared.compression
