@@ -22,7 +22,10 @@ mod writer;
 pub use client::{Client, ClientBuilder};
 pub use conn::{Conn, ConnBuilder, Fetched, PartitionConn, ReadBatch, Written};
 pub use error::{Error, ErrorKind, Result};
-pub use reader::{Batches, OutOfRange, Reader, ReaderBuilder, ReaderHandle};
+pub use reader::{
+    Batches, End, OutOfRange, PartitionStream, Partitions, Reader, ReaderBuilder, ReaderEvent,
+    ReaderEvents, ReaderHandle, ReaderStats,
+};
 pub use record::{Batch, Compression, Header, Message, Record, TimestampType};
 pub use types::{Acks, IsolationLevel, Start, Timestamp, TopicPartition};
 pub use writer::{Delivery, Partitioner, RecordMetadata, Writer, WriterBuilder, Writing};

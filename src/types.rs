@@ -19,6 +19,12 @@ impl Timestamp {
         SystemTime::now().into()
     }
 
+    /// So long before the current time of this machine, but not before 1970.
+    pub(crate) fn ago(time: Duration) -> Self {
+        let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        Self(Self::now().0.saturating_sub(millis).max(0))
+    }
+
     /// Milliseconds since the Unix epoch.
     pub const fn as_millis(self) -> i64 {
         self.0
@@ -102,6 +108,35 @@ pub enum Start {
     Latest,
     /// At this offset.
     Offset(i64),
+    /// So many offsets behind the oldest record, and no further than behind the newest.
+    AfterEarliest(i64),
+    /// So many offsets before the end, and no further than at the oldest record: `BeforeLatest(1)`
+    /// is the newest record, if nothing but records is there.
+    BeforeLatest(i64),
     /// At the first record that is not older than this; behind the newest if there is none.
     Timestamp(Timestamp),
+    /// At the first record that is not older than so long before now; behind the newest if there
+    /// is none (KIP-1106).
+    Ago(Duration),
+}
+
+impl Start {
+    /// What is wrong with it, if anything.
+    pub(crate) fn fault(self) -> Option<&'static str> {
+        match self {
+            Self::Offset(..0) => Some("an offset is not negative"),
+            Self::AfterEarliest(..0) | Self::BeforeLatest(..0) => {
+                Some("a distance is not negative")
+            }
+            _ => None,
+        }
+    }
+
+    /// What is so long ago counts from now, however often it has to be looked up.
+    pub(crate) fn fixed(self) -> Self {
+        match self {
+            Self::Ago(time) => Self::Timestamp(Timestamp::ago(time)),
+            start => start,
+        }
+    }
 }

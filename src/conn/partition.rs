@@ -186,8 +186,8 @@ impl PartitionConn {
     ///
     /// # Errors
     ///
-    /// `OFFSET_OUT_OF_RANGE` for a [`Start::Offset`] that is not in the log, and see
-    /// [`PartitionConn`]; the position is then what it was.
+    /// `OFFSET_OUT_OF_RANGE` for a [`Start::Offset`] that is not in the log, a negative offset or
+    /// distance, and see [`PartitionConn`]; the position is then what it was.
     ///
     /// # Cancel safety
     ///
@@ -424,14 +424,30 @@ impl PartitionConn {
     }
 
     async fn resolve(&self, start: Start) -> Result<i64> {
+        if let Some(fault) = start.fault() {
+            return Err(Error::config(format!("seek: {fault}")));
+        }
         match start {
             Start::Offset(offset) => Ok(offset),
             Start::Earliest => self.read_first_offset().await,
             Start::Latest => self.read_last_offset().await,
-            Start::Timestamp(at) => match self.read_offset(at).await? {
-                Some(offset) => Ok(offset),
-                None => self.read_last_offset().await,
-            },
+            Start::AfterEarliest(distance) => {
+                let (first, last) = self.read_offsets().await?;
+                Ok(first.saturating_add(distance).min(last))
+            }
+            Start::BeforeLatest(distance) => {
+                let (first, last) = self.read_offsets().await?;
+                Ok((last - distance).max(first))
+            }
+            Start::Timestamp(at) => self.resolve_time(at).await,
+            Start::Ago(time) => self.resolve_time(Timestamp::ago(time)).await,
+        }
+    }
+
+    async fn resolve_time(&self, at: Timestamp) -> Result<i64> {
+        match self.read_offset(at).await? {
+            Some(offset) => Ok(offset),
+            None => self.read_last_offset().await,
         }
     }
 

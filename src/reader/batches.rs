@@ -1,17 +1,16 @@
 //! Hands out whole batches.
 
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use futures::Stream;
 
-use super::{Reader, ReaderHandle, Taken};
+use super::{PartitionStream, Reader, ReaderHandle};
 use crate::error::Result;
 use crate::record::Batch;
 
-/// A [`Reader`] that hands out batches, as they were written: records are decoded when asked for,
-/// and borrow from the batch.
+/// A [`Reader`], or one partition of it, that hands out batches, as they were written: records are
+/// decoded when asked for, and borrow from the batch.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,53 +29,55 @@ use crate::record::Batch;
 /// ```
 ///
 /// The first batch after a seek, or of a reader that was read message by message before, may begin
-/// before the position: compare [`Batch::base_offset`], or take [`Batch::messages_from`].
+/// before the position, and the last one before an [`End`](super::End) may reach behind it: compare
+/// [`Batch::base_offset`] and [`Batch::last_offset`], or take [`Batch::messages_in`].
 #[derive(Debug)]
 #[must_use = "streams do nothing unless polled"]
-pub struct Batches {
-    reader: Reader,
+pub struct Batches<S = Reader> {
+    stream: S,
 }
 
-impl Batches {
-    pub(super) fn new(reader: Reader) -> Self {
-        Self { reader }
-    }
-
-    /// Steers this reader.
-    pub fn handle(&self) -> ReaderHandle {
-        self.reader.handle()
+impl<S> Batches<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self { stream }
     }
 
     /// Back to single messages.
-    pub fn into_messages(self) -> Reader {
-        self.reader
+    pub fn into_messages(self) -> S {
+        self.stream
     }
 }
 
-impl Stream for Batches {
+impl Batches {
+    /// Steers this reader.
+    pub fn handle(&self) -> ReaderHandle {
+        self.stream.handle()
+    }
+}
+
+/// What batches can be had of: a reader, or one partition of it.
+#[expect(unnameable_types, reason = "nothing else can be read from")]
+pub trait Source: Unpin {
+    #[doc(hidden)]
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Batch>>>;
+}
+
+impl Source for Reader {
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Batch>>> {
+        self.feed.poll_batch(cx)
+    }
+}
+
+impl Source for PartitionStream {
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Batch>>> {
+        self.feed.poll_batch(cx)
+    }
+}
+
+impl<S: Source> Stream for Batches<S> {
     type Item = Result<Batch>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Batch>>> {
-        let reader = &mut self.reader;
-        if reader.shared.version.load(Ordering::Acquire) != reader.version {
-            reader.resync();
-        }
-        // The rest of a batch that was being read message by message.
-        if let Some(current) = reader.current.take() {
-            current.partition.advance(current.next_offset);
-            return Poll::Ready(Some(Ok(current.batch)));
-        }
-        loop {
-            match ready!(reader.poll_batch(cx)) {
-                Some(Ok(Taken { batch, partition, epoch, .. })) => {
-                    // It may have been sought elsewhere while the batch was decompressed.
-                    if partition.advance_in(epoch, batch.next_offset()) {
-                        return Poll::Ready(Some(Ok(batch)));
-                    }
-                }
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
-            }
-        }
+        self.stream.poll_batch(cx)
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::budget::{Budget, Charge, Loan};
 use super::fetch::{self, Fetch, Fetched, Found, Outcome};
 use super::partition::Partition;
-use super::{Chunk, Config, Delivery, Event};
+use super::{Chunk, Config, Delivery, Event, Shared};
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::messages::fetch::FetchRequest;
@@ -59,6 +59,7 @@ pub(super) struct Context {
     pub(super) events: mpsc::UnboundedSender<Event>,
     /// Wakes the engine, to resolve a cursor.
     pub(super) engine: Arc<tokio::sync::Notify>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// Runs until the reader is dropped.

@@ -2,17 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Duration;
 
+use futures::task::AtomicWaker;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::partition::Partition;
+use super::events::Listeners;
+use super::stats::Counters;
+use super::topics::{self, Patterns, Selection};
 use super::{Reader, Shared};
-use crate::cluster::{Source, check_duration};
+use crate::admin::offsets::{ListOffsets, OffsetSpec};
+use crate::admin::{self, Operation as _};
+use crate::cluster::{Cluster, Source, check_duration};
 use crate::error::{Error, Result};
-use crate::types::{IsolationLevel, Start, TopicPartition};
+use crate::types::{IsolationLevel, Start, Timestamp, TopicPartition};
 
 /// Where to go on when the position of a partition is not in its log any more: what was there has
 /// been deleted by retention, or lost with a leader (property `auto.offset.reset`).
@@ -24,8 +29,32 @@ pub enum OutOfRange {
     Earliest,
     /// Behind the newest record: everything up to now is missed.
     Latest,
+    /// As near to the position as there are records: at the oldest if it is before that, behind
+    /// the newest if it is behind that.
+    Nearest,
+    /// At the first record that is not older than so long before now; behind the newest if there
+    /// is none (KIP-1106).
+    Ago(Duration),
     /// Nowhere: the stream gives an error, and the partition waits for a seek.
     Error,
+}
+
+/// Where in a partition to stop: the stream ends when each partition has been read to its end, be
+/// it that nothing is there, or nothing but gaps of compaction and marks of transactions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum End {
+    /// Nowhere: the stream waits for what will be written.
+    #[default]
+    Never,
+    /// Behind what was there when the reader was built. With [`IsolationLevel::ReadCommitted`],
+    /// that is before the first transaction which was open then.
+    Latest,
+    /// Before this offset, which is waited for if it is not written yet.
+    Offset(i64),
+    /// Before the first record that is not older than this, of those that were there when the
+    /// reader was built; behind all of them if there is none.
+    Timestamp(Timestamp),
 }
 
 /// Collects the settings of a [`Reader`]; [`build`](Self::build) checks them all at once.
@@ -37,6 +66,10 @@ pub struct ReaderBuilder {
     chosen: BTreeSet<TopicPartition>,
     start: Start,
     starts: BTreeMap<TopicPartition, Start>,
+    end: End,
+    ends: BTreeMap<TopicPartition, End>,
+    /// Topics to match, and not to match.
+    patterns: (Vec<String>, Vec<String>),
     topic_timeout: Duration,
     config: Config,
 }
@@ -62,9 +95,12 @@ impl ReaderBuilder {
             chosen: BTreeSet::new(),
             start: Start::default(),
             starts: BTreeMap::new(),
+            end: End::Never,
+            ends: BTreeMap::new(),
+            patterns: Default::default(),
             topic_timeout: Duration::from_secs(10),
             config: Config {
-                isolation: IsolationLevel::default(),
+                isolation: IsolationLevel::ReadCommitted,
                 out_of_range: OutOfRange::default(),
                 min_bytes: 1,
                 max_bytes: 50 << 20,
@@ -101,7 +137,29 @@ impl ReaderBuilder {
         self
     }
 
-    /// Where to begin. Default: [`Start::Earliest`].
+    /// Reads all topics whose whole name matches this regular expression (syntax of the crate
+    /// `regex-lite`), also those that are created later, and drops those that are deleted: names are
+    /// listed once each [`metadata_max_age`](crate::ClientBuilder::metadata_max_age). Kafka's
+    /// internal topics never match. May be called again for more.
+    ///
+    /// ```
+    /// # async fn example(client: kafkio::Client) -> kafkio::Result<()> {
+    /// let reader = client.reader().topics_matching("orders-.*").excluding(".*-test").build().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn topics_matching(mut self, pattern: impl Into<String>) -> Self {
+        self.patterns.0.push(pattern.into());
+        self
+    }
+
+    /// Leaves topics out whose whole name matches this, although they match another pattern.
+    pub fn excluding(mut self, pattern: impl Into<String>) -> Self {
+        self.patterns.1.push(pattern.into());
+        self
+    }
+
+    /// Where to begin. Default: [`Start::Earliest`]. Partitions and matching topics that are
+    /// created later are read from their beginning, whatever this says.
     pub fn start(mut self, start: Start) -> Self {
         self.start = start;
         self
@@ -113,7 +171,41 @@ impl ReaderBuilder {
         self
     }
 
-    /// Which records of transactions are read (property `isolation.level`). Default: all.
+    /// Where to stop, so that the stream ends. Default: [`End::Never`]. What is created later is
+    /// read only up to an [`End::Offset`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> kafkio::Result<()> {
+    /// # let cluster = kafkio::testing::FakeCluster::builder().topic("orders", 3).start().await.unwrap();
+    /// # let client = cluster.client().connect().await?;
+    /// # client.writer().topic("orders").build().await?.write(["a", "b"].map(kafkio::Record::new)).await?;
+    /// use std::time::Duration;
+    /// use futures::TryStreamExt;
+    /// use kafkio::{End, Start};
+    ///
+    /// let hour = Start::Ago(Duration::from_secs(3600));
+    /// let reader = client.reader().topic("orders").start(hour).end(End::Latest).build().await?;
+    /// let messages: Vec<_> = reader.try_collect().await?;
+    /// # assert_eq!(messages.len(), 2);
+    /// # Ok(()) }
+    /// ```
+    pub fn end(mut self, end: End) -> Self {
+        self.end = end;
+        self
+    }
+
+    /// Where to stop in one partition, in place of [`end`](Self::end).
+    pub fn end_at(mut self, topic: impl Into<Arc<str>>, partition: i32, end: End) -> Self {
+        self.ends.insert(TopicPartition::new(topic, partition), end);
+        self
+    }
+
+    /// Which records of transactions are read (property `isolation.level`). Default:
+    /// [`IsolationLevel::ReadCommitted`], other than in Java and kafka-go: what a transaction took
+    /// back was never meant to be read, and where there are no transactions it costs nothing. A
+    /// transaction that is left open holds up what is behind it, until it ends or the brokers abort
+    /// it (`transaction.max.timeout.ms`); [`Client::describe_producers`](crate::Client::describe_producers)
+    /// tells whose it is.
     pub fn isolation(mut self, isolation: IsolationLevel) -> Self {
         self.config.isolation = isolation;
         self
@@ -189,57 +281,142 @@ impl ReaderBuilder {
     /// Dropping the future ends what it has begun.
     pub async fn build(self) -> Result<Reader> {
         self.check()?;
-        let cluster = self.source.cluster().await?;
-        let mut topics = self.topics.clone();
-        topics.extend(self.chosen.iter().map(|at| at.topic.clone()));
-        topics.sort();
-        topics.dedup();
+        let patterns = Patterns::new(&self.patterns.0, &self.patterns.1)?;
+        let has_patterns = !patterns.is_empty();
+        let cluster = self.source.clone().cluster().await?;
+        let settings = Self { source: Source::Cluster(cluster.clone()), ..self };
+        let mut selection = Selection::new(patterns);
+        for topic in &settings.topics {
+            selection.add_topic(&cluster, topic);
+        }
+        for at in &settings.chosen {
+            selection.add_partitions(&cluster, &at.topic, [at.partition]);
+        }
+        let deadline = Instant::now() + settings.topic_timeout;
+        for name in selection.names() {
+            cluster.topic(name, deadline).await?;
+        }
+        if has_patterns {
+            let topics = topics::list(&cluster, settings.topic_timeout).await?;
+            selection.listed(&cluster, &topics, true);
+            for name in selection.names() {
+                // It may have been deleted in between, and is then not read.
+                let _ = cluster.topic(name, deadline).await;
+            }
+        }
+        let partitions = selection.partitions(&cluster.metadata());
+        settings.check_partitions(&cluster, &partitions)?;
+        let limits = settings.look_up_ends(&cluster, partitions).await?;
         let (sender, events) = mpsc::unbounded_channel();
-        let interest = cluster.track(&topics);
-        let deadline = Instant::now() + self.topic_timeout;
-        let mut partitions = BTreeMap::new();
-        for name in &topics {
-            let topic = cluster.topic(name, deadline).await?;
-            let whole = self.topics.contains(name);
-            for id in 0.. {
-                let at = TopicPartition::new(name.clone(), id);
-                if topic.partition(id).is_none() {
-                    break;
-                }
-                if whole || self.chosen.contains(&at) {
-                    let start = self.starts.get(&at).copied().unwrap_or(self.start);
-                    let partition = Partition::new(at.clone(), start, topic.id, sender.clone());
-                    partitions.insert(at, Arc::new(partition));
+        let shared = Shared {
+            cluster,
+            config: Arc::new(settings.config.clone()),
+            settings,
+            limits,
+            selection: Mutex::new(selection),
+            has_patterns,
+            partitions: RwLock::default(),
+            announce: OnceLock::new(),
+            version: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            failure: OnceLock::new(),
+            engine: Arc::new(Notify::new()),
+            events: sender,
+            signal: AtomicWaker::new(),
+            listeners: Listeners::default(),
+            counters: Counters::default(),
+        };
+        shared.select(|_| ());
+        Ok(Reader::start(shared, events))
+    }
+
+    /// Whether it says of each partition where it ends.
+    pub(super) fn is_bounded(&self) -> bool {
+        self.end != End::Never || !self.ends.is_empty()
+    }
+
+    pub(super) fn buffer_capacity(&self) -> usize {
+        self.config.buffer_bytes
+    }
+
+    /// Where a partition begins that was there before the reader.
+    pub(super) fn start_of(&self, at: &TopicPartition) -> Start {
+        self.starts.get(at).copied().unwrap_or(self.start)
+    }
+
+    /// Where a partition ends whose end was not looked up: all that is in it is newer than the
+    /// reader.
+    pub(super) fn limit_of(&self, at: &TopicPartition) -> i64 {
+        match self.end_of(at) {
+            End::Never => i64::MAX,
+            End::Offset(offset) => offset,
+            End::Latest | End::Timestamp(_) => 0,
+        }
+    }
+
+    fn end_of(&self, at: &TopicPartition) -> End {
+        self.ends.get(at).copied().unwrap_or(self.end)
+    }
+
+    /// Whether topics can be added while it reads: no if their ends would have to be looked up.
+    pub(super) fn can_grow(&self) -> bool {
+        matches!(self.end, End::Never | End::Offset(_))
+    }
+
+    async fn look_up_ends(
+        &self,
+        cluster: &Cluster,
+        partitions: Vec<TopicPartition>,
+    ) -> Result<BTreeMap<TopicPartition, i64>> {
+        let mut questions = Vec::new();
+        for at in partitions {
+            let mut ask = |spec| questions.push((at.topic.clone(), at.partition, spec));
+            match self.end_of(&at) {
+                End::Never | End::Offset(_) => {}
+                End::Latest => ask(OffsetSpec::Latest),
+                End::Timestamp(time) => {
+                    ask(OffsetSpec::Latest);
+                    ask(OffsetSpec::Timestamp(time));
                 }
             }
         }
+        let mut limits = BTreeMap::new();
+        if questions.is_empty() {
+            return Ok(limits);
+        }
+        let operation = ListOffsets::new(questions).isolation(self.config.isolation);
+        let found = admin::start(cluster.clone(), operation.within(self.topic_timeout)).await?;
+        for (at, found) in found.into_result()? {
+            if let Some(offset) = found.offset {
+                limits.entry(at).and_modify(|end| *end = offset.min(*end)).or_insert(offset);
+            }
+        }
+        Ok(limits)
+    }
+
+    /// # Errors
+    ///
+    /// A setting is about a partition that is not there, or not read.
+    fn check_partitions(&self, cluster: &Cluster, read: &[TopicPartition]) -> Result<()> {
         for (setting, at) in (self.chosen.iter().map(|at| ("partitions", at)))
             .chain(self.starts.keys().map(|at| ("start_at", at)))
+            .chain(self.ends.keys().map(|at| ("end_at", at)))
         {
-            if !partitions.contains_key(at) {
-                let why = match cluster.metadata().leader(&at.topic, at.partition) {
+            if !read.contains(at) {
+                let metadata = cluster.metadata();
+                let topic = metadata.topics.get(&at.topic);
+                let why = match topic.and_then(|topic| topic.partition(at.partition)) {
                     Some(_) => "is not among what is read",
                     None => "does not exist",
                 };
                 return Err(Error::config(format!("{setting}: {at} {why}")));
             }
         }
-        let shared = Shared {
-            cluster,
-            config: Arc::new(self.config),
-            partitions: RwLock::new(partitions),
-            whole_topics: self.topics,
-            version: AtomicU64::new(0),
-            closed: AtomicBool::new(false),
-            engine: Arc::new(Notify::new()),
-            events: sender,
-            _interest: interest,
-        };
-        Ok(Reader::start(shared, events))
+        Ok(())
     }
 
     fn check(&self) -> Result<()> {
-        if self.topics.is_empty() && self.chosen.is_empty() {
+        if self.topics.is_empty() && self.chosen.is_empty() && self.patterns.0.is_empty() {
             return Err(Error::config("topic: a reader needs a topic"));
         }
         if self.topics.iter().any(|topic| topic.is_empty()) {
@@ -264,9 +441,17 @@ impl ReaderBuilder {
         for (name, time) in [("max_wait", config.max_wait), ("topic_timeout", self.topic_timeout)] {
             check_duration(name, time)?;
         }
-        let starts = self.starts.values().chain([&self.start]);
-        if starts.into_iter().any(|start| matches!(start, Start::Offset(..0))) {
-            return Err(Error::config("start: an offset is not negative"));
+        if let Some(fault) = self.starts.values().chain([&self.start]).find_map(|it| it.fault()) {
+            return Err(Error::config(format!("start: {fault}")));
+        }
+        for end in self.ends.values().chain([&self.end]) {
+            match end {
+                End::Offset(..0) => return Err(Error::config("end: an offset is not negative")),
+                End::Timestamp(time) if time.as_millis() < 0 => {
+                    return Err(Error::config("end: the time is before 1970"));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -287,6 +472,10 @@ mod tests {
         assert!(wrong(builder().topic("t").max_bytes(0)).starts_with("max_bytes"));
         assert!(wrong(builder().topic("t").max_wait(Duration::MAX)).starts_with("max_wait"));
         assert!(wrong(builder().topic("t").start(Start::Offset(-5))).starts_with("start"));
+        assert!(wrong(builder().topic("t").start(Start::BeforeLatest(-5))).starts_with("start"));
+        assert!(wrong(builder().topic("t").end(End::Offset(-5))).starts_with("end"));
         assert!(builder().topic("t").check().is_ok());
+        let refused = Patterns::new(&["(".to_owned()], &[]).unwrap_err().to_string();
+        assert!(refused.starts_with("topics_matching: \"(\""), "{refused}");
     }
 }

@@ -67,7 +67,7 @@ impl Engine {
 
     /// Takes over new partitions and new leaders.
     fn follow(&mut self, metadata: &Metadata) {
-        self.shared.add_partitions(metadata);
+        self.shared.follow(&mut self.shared.selection());
         let mut by_leader = BTreeMap::<i32, Vec<Arc<Partition>>>::new();
         for partition in self.shared.partitions() {
             let Some(topic) = metadata.topics.get(&partition.at.topic) else {

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::broker::Context;
-use super::partition::{Origin, Partition, State};
-use super::{Event, OutOfRange};
+use super::budget::{Budget, Charge};
+use super::events::ReaderEvent;
+use super::partition::{Origin, Partition};
+use super::{Chunk, Config, Delivery, Event, OutOfRange};
 use crate::cluster::{EARLIEST, FoundOffset, LATEST, list_offsets_at};
-use crate::error::{Error, ErrorKind};
-use crate::types::Start;
+use crate::error::{Error, ErrorKind, Result};
+use crate::types::{Start, Timestamp};
 
 /// One cursor to look up, for a seek that may be over when the answer comes.
 pub(super) struct Lookup {
@@ -18,59 +20,148 @@ pub(super) struct Lookup {
     pub(super) origin: Origin,
 }
 
+/// What has to be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Start(Start),
+    /// As near to this offset as there is a record, or will be.
+    Nearest(i64),
+}
+
+impl Wanted {
+    fn new(origin: Origin, config: &Config) -> Self {
+        match origin {
+            Origin::Start(start) => Self::Start(start.fixed()),
+            Origin::Reset { from } => match config.out_of_range {
+                OutOfRange::Latest => Self::Start(Start::Latest),
+                OutOfRange::Nearest => Self::Nearest(from),
+                OutOfRange::Ago(time) => Self::Start(Start::Timestamp(Timestamp::ago(time))),
+                OutOfRange::Earliest | OutOfRange::Error => Self::Start(Start::Earliest),
+            },
+        }
+    }
+
+    /// What to ask for, as the protocol says it, and whether the end is needed besides.
+    fn question(self) -> (i64, bool) {
+        match self {
+            Self::Start(Start::Latest) => (LATEST, false),
+            // Times before 1970 are special to the protocol.
+            Self::Start(Start::Timestamp(timestamp)) => (timestamp.as_millis().max(0), true),
+            Self::Start(Start::AfterEarliest(_) | Start::BeforeLatest(_)) | Self::Nearest(_) => {
+                (EARLIEST, true)
+            }
+            Self::Start(Start::Earliest | Start::Offset(_) | Start::Ago(_)) => (EARLIEST, false),
+        }
+    }
+
+    /// What the answers mean, if they suffice.
+    fn offset(self, found: Option<i64>, end: Option<i64>) -> Option<i64> {
+        match self {
+            Self::Start(Start::AfterEarliest(distance)) => {
+                Some(found?.saturating_add(distance).min(end?))
+            }
+            Self::Start(Start::BeforeLatest(distance)) => Some((end? - distance).max(found?)),
+            Self::Nearest(offset) => Some(offset.max(found?).min(end?)),
+            // No record is that new: begin with the next one that is written.
+            Self::Start(Start::Timestamp(_)) => found.or(end),
+            Self::Start(_) => found,
+        }
+    }
+}
+
 /// Asks a leader once where its partitions start. What fails is tried again, each by itself.
 pub(super) async fn resolve(context: Context, leader: i32, lookups: Vec<Lookup>) {
-    let start = |origin| match origin {
-        Origin::Start(start) => start,
-        Origin::Reset { .. } => match context.config.out_of_range {
-            OutOfRange::Latest => Start::Latest,
-            OutOfRange::Earliest | OutOfRange::Error => Start::Earliest,
-        },
-    };
-    let questions = lookups.iter().map(|lookup| {
-        let timestamp = match start(lookup.origin) {
-            Start::Latest => LATEST,
-            // Times before 1970 are special to the protocol.
-            Start::Timestamp(timestamp) => timestamp.as_millis().max(0),
-            Start::Earliest | Start::Offset(_) => EARLIEST,
-        };
-        (lookup.partition.at.clone(), timestamp)
-    });
-    let (cluster, isolation) = (&context.cluster, context.config.isolation);
-    let questions: Vec<_> = questions.collect();
-    let mut answers = list_offsets_at(cluster, leader, &questions, isolation).await;
-    for Lookup { partition, epoch, origin } in lookups {
-        let answer = match &mut answers {
-            Ok(answers) => answers.remove(&partition.at),
-            Err(error) => Some(Err(error.clone())),
-        };
-        let error = match (answer, start(origin)) {
-            (Some(Ok(FoundOffset { offset: Some(offset), .. })), _) => {
-                partition.resolved(epoch, offset);
-                continue;
-            }
-            // No record is that new: begin with the next one that is written.
-            (Some(Ok(_)), Start::Timestamp(_)) => {
-                let mut cursor = partition.cursor();
-                if cursor.epoch == epoch {
-                    cursor.state = State::Unresolved(Origin::Start(Start::Latest));
-                }
-                continue;
-            }
-            (Some(Err(error)), _) => error,
-            (None | Some(Ok(_)), _) => {
-                let text =
-                    format!("list offsets: broker {leader} did not answer for {}", partition.at);
-                Error::new(ErrorKind::Protocol, text).retriable(true)
-            }
-        };
-        if error.is_retriable() {
-            tracing::debug!(partition = %partition.at, %error, "start not found yet");
-            cluster.refresh();
-            partition.unresolved(epoch, origin, Instant::now(), cluster.config().backoff);
-        } else {
-            partition.halt(epoch);
-            partition.send(Event::Error(error));
+    let wanted = |lookup: &Lookup| Wanted::new(lookup.origin, &context.config);
+    let (mut questions, mut of_ends) = (Vec::new(), Vec::new());
+    for lookup in &lookups {
+        let (question, needs_end) = wanted(lookup).question();
+        questions.push((lookup.partition.at.clone(), question));
+        if needs_end {
+            of_ends.push((lookup.partition.at.clone(), LATEST));
         }
+    }
+    let (cluster, isolation) = (&context.cluster, context.config.isolation);
+    let ask = async |questions: &[_]| match questions {
+        [] => Ok(std::collections::HashMap::new()),
+        questions => list_offsets_at(cluster, leader, questions, isolation).await,
+    };
+    // The ends first: a record that comes in between is then found by its time.
+    let (mut ends, mut found) = futures::join!(ask(&of_ends), ask(&questions));
+    for lookup in lookups {
+        let (wanted, at) = (wanted(&lookup), &lookup.partition.at);
+        let answer = |answers: &mut Result<std::collections::HashMap<_, _>>| match answers {
+            Ok(answers) => answers.remove(at).transpose(),
+            Err(error) => Err(error.clone()),
+        };
+        let offset = |answer: Option<FoundOffset>| answer.and_then(|found| found.offset);
+        let needs_end = wanted.question().1;
+        let end = if needs_end { answer(&mut ends) } else { Ok(None) };
+        let answers = answer(&mut found).and_then(|found| Ok((found, end?)));
+        let result = answers.and_then(|(found, end)| {
+            // A leader that says nothing has not said that there is nothing.
+            let is_answered = found.is_some();
+            let offset = wanted.offset(offset(found), offset(end)).filter(|_| is_answered);
+            offset.ok_or_else(|| {
+                let text = format!("list offsets: broker {leader} did not answer for {at}");
+                Error::new(ErrorKind::Protocol, text).retriable(true)
+            })
+        });
+        settle(&context, &lookup, result);
+    }
+}
+
+/// Goes on where the lookup led, or later, or not at all.
+fn settle(context: &Context, Lookup { partition, epoch, origin }: &Lookup, found: Result<i64>) {
+    let send = |item| {
+        let charge = Charge::new(Budget::new().lend(0), partition.clone(), 0);
+        let chunk = Chunk { partition: partition.clone(), epoch: *epoch, from: 0, item, charge };
+        partition.send(Event::Data(chunk));
+    };
+    match found {
+        Ok(to) => {
+            if let Origin::Reset { from } = *origin {
+                // The position follows when what was fetched before has been handed out.
+                send(Delivery::Skip(to));
+                let at = partition.at.clone();
+                context.shared.listeners.tell(&ReaderEvent::Reset { at, from, to });
+            }
+            partition.resolved(*epoch, to);
+            context.shared.wake(partition);
+        }
+        Err(error) if error.is_retriable() => {
+            tracing::debug!(partition = %partition.at, %error, "start not found yet");
+            let cluster = &context.cluster;
+            cluster.refresh();
+            partition.unresolved(*epoch, *origin, Instant::now(), cluster.config().backoff);
+        }
+        Err(error) => {
+            partition.halt(*epoch);
+            send(Delivery::Error(error));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_stay_within_the_log() {
+        let start = |start| Wanted::Start(start).offset(Some(10), Some(20));
+        assert_eq!(start(Start::AfterEarliest(3)), Some(13));
+        assert_eq!(start(Start::AfterEarliest(i64::MAX)), Some(20));
+        assert_eq!(start(Start::BeforeLatest(3)), Some(17));
+        assert_eq!(start(Start::BeforeLatest(i64::MAX)), Some(10));
+        for (from, to) in [(5, 10), (15, 15), (25, 20)] {
+            assert_eq!(Wanted::Nearest(from).offset(Some(10), Some(20)), Some(to));
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_newer_than_all_is_the_end() {
+        let time = Wanted::Start(Start::Timestamp(Timestamp::from_millis(5)));
+        assert_eq!(time.offset(Some(3), Some(20)), Some(3));
+        assert_eq!(time.offset(None, Some(20)), Some(20));
+        assert_eq!(time.question(), (5, true));
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `mod.rs` | delivers what was fetched: the stream of messages |
-//! | `batches.rs` | delivers it batch by batch |
-//! | `builder.rs` | settings, and what is wrong with them |
-//! | `handle.rs` | steers a reader that has been moved away |
+//! | `mod.rs` | the stream of messages, and what its parts share |
+//! | `batches.rs`, `partitions.rs` | the same by batch, and by partition |
+//! | `feed.rs` | delivers what was fetched, to all of them |
+//! | `builder.rs`, `topics.rs` | settings, and what is wrong with them; which topics are read |
+//! | `handle.rs`, `events.rs`, `stats.rs` | steers and watches a reader that has been moved away |
 //! | `engine.rs` | metadata, one fetch loop per broker |
 //! | `lookup.rs` | where partitions start |
 //! | `broker.rs` | the fetch loop of one broker |
@@ -23,36 +24,48 @@ mod broker;
 mod budget;
 mod builder;
 mod engine;
+mod events;
+mod feed;
 mod fetch;
 mod handle;
 mod lookup;
 mod partition;
+mod partitions;
+mod stats;
+mod topics;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::task::{Context as TaskContext, Poll, ready};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::task::{Context as TaskContext, Poll};
 
 use futures::Stream;
+use futures::task::AtomicWaker;
 use tokio::sync::{Notify, mpsc};
 
 pub use batches::Batches;
-pub use builder::{OutOfRange, ReaderBuilder};
+pub use builder::{End, OutOfRange, ReaderBuilder};
+pub use events::{ReaderEvent, ReaderEvents};
 pub use handle::ReaderHandle;
+pub use partitions::{PartitionStream, Partitions};
+pub use stats::ReaderStats;
 
-use crate::cluster::{Cluster, Interest, Metadata, Source};
+use crate::cluster::{Cluster, Source};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Batch, Message, Messages};
-use crate::task::{self, Task};
+use crate::record::{Batch, Message};
+use crate::task::{self, Task, TaskFailed};
 use crate::types::{Start, TopicPartition};
 use broker::Context;
 use budget::Charge;
 use builder::Config;
 use engine::Engine;
+use events::Listeners;
+use feed::Feed;
 use partition::Partition;
+use stats::Counters;
+use topics::Selection;
 
 /// Reads topics, as a [`Stream`] of messages.
 ///
@@ -73,54 +86,88 @@ use partition::Partition;
 /// ```
 ///
 /// Messages of one partition come in order; partitions are mixed as their data arrives. The
-/// stream does not end by itself: it waits for new messages until it is closed, here or through
-/// its [`handle`](Self::handle).
+/// stream does not end by itself, unless it was built with an [`End`]: it waits for new messages
+/// until it is closed, here or through its [`handle`](Self::handle).
 ///
 /// # Errors
 ///
-/// An item is an error when a partition cannot be read on: its position is not valid and
-/// [`OutOfRange::Error`] was asked for, a batch is damaged, access is denied. That partition then
-/// stops until [`ReaderHandle::seek`]; the others go on. Brokers that die, restart or move their
-/// partitions cost time, and are no errors. After a [fatal](Error::is_fatal) error the stream
-/// ends.
+/// After an error of a partition that partition stops until [`ReaderHandle::seek`], and the others
+/// go on; a reader with an [`End`] counts it as done. After a [fatal](Error::is_fatal) error the
+/// stream ends.
+///
+/// | what happens | what the stream does |
+/// |---|---|
+/// | a broker dies, restarts, does not answer | nothing: it is tried again, with backoff |
+/// | a leader moves, is not there, is fenced by a newer epoch | nothing: the new one is found |
+/// | a topic is deleted | nothing: it may be created again |
+/// | a topic is created anew | goes on at its beginning |
+/// | the broker fails inside, its disk fails | nothing: it is tried again |
+/// | the position is not in the log | goes on as [`OutOfRange`] says; an error with [`OutOfRange::Error`] |
+/// | access is denied, or the broker refuses otherwise | an error; the partition stops |
+/// | a batch is damaged, or cannot be decompressed | an error; the partition stops before it |
+/// | a batch is larger than the limits | an error; the partition stops before it |
+/// | an answer cannot be read | an error; the partitions that it was for stop |
+/// | a background task panics | a fatal error, then the end |
+/// | the reader is closed | the end |
+///
+/// What happens without an error can be watched: see [`ReaderHandle::events`].
 ///
 /// # Cancel safety
 ///
 /// Dropping a `next()` loses nothing and delays nothing: fetching goes on in the background. The
 /// position moves when a message is handed out.
+///
+/// # For those who know kafka-go
+///
+/// | kafka-go `Reader` | here |
+/// |---|---|
+/// | `ReadMessage`, `FetchMessage` | [`next()`](futures::StreamExt::next) |
+/// | `SetOffset`, `SetOffsetAt` | [`ReaderHandle::seek`], [`ReaderHandle::seek_all`] |
+/// | `Offset` | [`ReaderHandle::position`] |
+/// | `Lag` | [`ReaderHandle::lag`] |
+/// | `ReadLag` | [`ReaderHandle::fetch_lag`] |
+/// | `Stats` | [`ReaderHandle::stats`], which does not reset its counters |
+/// | `Config` | [`ReaderHandle::config`] |
+/// | `Close` | [`close`](Self::close), [`ReaderHandle::close`] |
+/// | `Conn.ReadBatch`, `Conn.Seek` | [`PartitionConn::read_batch`](crate::PartitionConn::read_batch), [`PartitionConn::seek`](crate::PartitionConn::seek) |
 #[must_use = "streams do nothing unless polled"]
 pub struct Reader {
-    shared: Arc<Shared>,
-    events: mpsc::UnboundedReceiver<Event>,
-    /// The batch that is being handed out.
-    current: Option<Current>,
-    /// The [`Shared::version`] that `current` was checked against.
-    version: u64,
-    engine: Option<Task<()>>,
-}
-
-struct Current {
-    batch: Batch,
-    messages: Messages,
-    partition: Arc<Partition>,
-    epoch: u64,
-    next_offset: i64,
-    _charge: Charge,
+    feed: Feed,
 }
 
 /// What the reader, its handles and its engine share.
 struct Shared {
     cluster: Cluster,
     config: Arc<Config>,
+    /// What it was made from; the settings that the engine needs are in `config`.
+    settings: ReaderBuilder,
+    /// Where partitions end whose end had to be looked up.
+    limits: BTreeMap<TopicPartition, i64>,
+    selection: Mutex<Selection>,
+    has_patterns: bool,
     partitions: RwLock<BTreeMap<TopicPartition, Arc<Partition>>>,
-    /// Topics of which all partitions are read, also those that are added later.
-    whole_topics: Vec<Arc<str>>,
-    /// Bumped by each seek and by close, so that the hot path looks at one word only.
+    /// Where partitions are announced that are added from now on, each with a channel of its own.
+    announce: OnceLock<mpsc::UnboundedSender<Announced>>,
+    /// Bumped by each change from outside, so that the hot path looks at one word only.
     version: AtomicU64,
     closed: AtomicBool,
+    /// Why it was closed, if nobody asked for that.
+    failure: OnceLock<Error>,
     engine: Arc<Notify>,
     events: mpsc::UnboundedSender<Event>,
-    _interest: Interest,
+    /// Wakes who reads all partitions.
+    signal: AtomicWaker,
+    listeners: Listeners,
+    counters: Counters,
+}
+
+/// A partition of its own, and what comes of it.
+type Announced = (Arc<Partition>, mpsc::UnboundedReceiver<Event>);
+
+/// The background work. It ends when all that reads from it has been dropped.
+struct Owner {
+    shared: Arc<Shared>,
+    engine: Mutex<Option<Task<()>>>,
 }
 
 /// From the engine to the reader. The channel is bounded by the byte budget.
@@ -154,15 +201,6 @@ enum Delivery {
     Error(Error),
 }
 
-/// A batch to hand out.
-struct Taken {
-    batch: Batch,
-    partition: Arc<Partition>,
-    epoch: u64,
-    from: i64,
-    charge: Charge,
-}
-
 impl Reader {
     /// Begins a reader with a client of its own, at its default settings. To share one, or to
     /// change its settings, use [`Client::reader`](crate::Client::reader).
@@ -177,19 +215,27 @@ impl Reader {
             config: shared.config.clone(),
             events: shared.events.clone(),
             engine: shared.engine.clone(),
+            shared: shared.clone(),
         };
         let engine = task::spawn(Engine::new(shared.clone(), context).run());
-        Self { shared, events, current: None, version: 0, engine: Some(engine) }
+        let engine = Mutex::new(Some(task::spawn(supervise(shared.clone(), engine))));
+        Self { feed: Feed::new(Arc::new(Owner { shared, engine }), events, None) }
     }
 
     /// Steers this reader, also after it has been moved into a combinator or a task.
     pub fn handle(&self) -> ReaderHandle {
-        ReaderHandle::new(self.shared.clone())
+        ReaderHandle::new(self.feed.shared.clone())
     }
 
     /// The same reader, handing out whole batches: the fastest way to read.
     pub fn batches(self) -> Batches {
         Batches::new(self)
+    }
+
+    /// The same reader, with a stream for each partition: one that is read slowly holds up no
+    /// other.
+    pub fn partitions(self) -> Partitions {
+        Partitions::new(self.feed)
     }
 
     /// Ends the background work, and waits until it has ended. Dropping the reader does the same
@@ -198,89 +244,12 @@ impl Reader {
     /// # Cancel safety
     ///
     /// Dropping the future ends the background work all the same.
-    pub async fn close(mut self) {
-        self.shared.close();
-        if let Some(engine) = self.engine.take() {
+    pub async fn close(self) {
+        self.feed.shared.close();
+        let engine = self.feed.owner.release();
+        if let Some(engine) = engine {
             engine.stop().await;
         }
-    }
-
-    /// The next batch with records to hand out, skipping what a seek has made stale.
-    fn poll_batch(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Taken>>> {
-        loop {
-            if self.shared.is_closed() {
-                // Nobody reads any more: the background work ends now.
-                self.engine = None;
-                return Poll::Ready(None);
-            }
-            // A reader with data at hand never waits: it must still let other tasks run.
-            let progress = ready!(tokio::task::coop::poll_proceed(cx));
-            let event = match self.events.poll_recv(cx) {
-                Poll::Ready(event) => event,
-                Poll::Pending => return self.poll_engine(cx),
-            };
-            progress.made_progress();
-            if self.shared.is_closed() {
-                continue;
-            }
-            match event {
-                None => return Poll::Ready(None),
-                Some(Event::Wake) => {}
-                Some(Event::Error(error)) => {
-                    if error.is_fatal() {
-                        self.shared.close();
-                    }
-                    return Poll::Ready(Some(Err(error)));
-                }
-                Some(Event::Data(Chunk { partition, epoch, from, item, charge })) => {
-                    if partition.cursor().epoch != epoch {
-                        continue;
-                    }
-                    match item {
-                        Delivery::Skip(next) => {
-                            partition.advance_in(epoch, next);
-                        }
-                        Delivery::Error(error) => return Poll::Ready(Some(Err(error))),
-                        Delivery::Batch(batch) => {
-                            let taken = Taken { batch, partition, epoch, from, charge };
-                            return Poll::Ready(Some(Ok(taken)));
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Nothing is there: either the engine is at work, or it has failed.
-    fn poll_engine<T>(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<T>>> {
-        let Some(engine) = &mut self.engine else {
-            return Poll::Ready(None);
-        };
-        let ended = ready!(Pin::new(engine).poll(cx));
-        self.engine = None;
-        if self.shared.is_closed() {
-            return Poll::Ready(None);
-        }
-        self.shared.close();
-        let error = Error::new(ErrorKind::Internal, "reader: its engine ended");
-        Poll::Ready(Some(Err(match ended {
-            Ok(()) => error,
-            Err(failed) => error.with_source(failed),
-        })))
-    }
-
-    /// After a seek or a close: drops a batch that is stale.
-    #[cold]
-    fn resync(&mut self) {
-        self.version = self.shared.version.load(Ordering::Acquire);
-        self.current = self.current.take().filter(|current| {
-            let cursor = current.partition.cursor();
-            if cursor.epoch != current.epoch {
-                // The last message may have overwritten what the seek had set.
-                current.partition.settle(&cursor);
-            }
-            cursor.epoch == current.epoch && !self.shared.is_closed()
-        });
     }
 }
 
@@ -292,63 +261,45 @@ impl Stream for Reader {
         mut self: Pin<&mut Self>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Message>>> {
-        let this = &mut *self;
-        loop {
-            if this.shared.version.load(Ordering::Acquire) != this.version {
-                this.resync();
-            }
-            if let Some(current) = &mut this.current {
-                match current.messages.next() {
-                    Some(Ok(message)) => {
-                        current.partition.advance(message.offset() + 1);
-                        return Poll::Ready(Some(Ok(message)));
-                    }
-                    Some(Err(error)) => {
-                        let at = &current.partition.at;
-                        let text = format!("a record of {at} cannot be read");
-                        let error = Error::new(ErrorKind::Record, text).with_source(error);
-                        current.partition.halt_here(current.epoch);
-                        this.current = None;
-                        return Poll::Ready(Some(Err(error)));
-                    }
-                    None => {
-                        current.partition.advance(current.next_offset);
-                        this.current = None;
-                    }
-                }
-            }
-            match ready!(this.poll_batch(cx)) {
-                Some(Ok(Taken { batch, partition, epoch, from, charge })) => {
-                    let next_offset = batch.next_offset();
-                    let messages = batch.clone().messages_from(from);
-                    this.current = Some(Current {
-                        batch,
-                        messages,
-                        partition,
-                        epoch,
-                        next_offset,
-                        _charge: charge,
-                    });
-                }
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
-            }
-        }
-    }
-}
-
-impl Drop for Reader {
-    /// Handles that outlive the reader are told so.
-    fn drop(&mut self) {
-        self.shared.close();
+        self.feed.poll_message(cx)
     }
 }
 
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader")
-            .field("positions", &self.shared.positions())
+            .field("positions", &self.feed.shared.positions())
             .finish_non_exhaustive()
+    }
+}
+
+impl Owner {
+    /// The background work, to be ended: nobody needs it any more.
+    fn release(&self) -> Option<Task<()>> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Drop for Owner {
+    /// Handles that outlive the reader are told so.
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+/// Runs the background work. If it ends by itself, that is told to all who read.
+async fn supervise(shared: Arc<Shared>, engine: Task<()>) {
+    let ended: Result<(), TaskFailed> = tokio::select! {
+        ended = engine => ended,
+        () = topics::follow(shared.clone()) => Ok(()),
+    };
+    if !shared.is_closed() {
+        let error = Error::new(ErrorKind::Internal, "reader: its engine ended");
+        let _ = shared.failure.set(match ended {
+            Ok(()) => error,
+            Err(failed) => error.with_source(failed),
+        });
+        shared.close();
     }
 }
 
@@ -367,24 +318,70 @@ impl Shared {
         self.partitions().into_iter().map(|p| (p.at.clone(), p.position())).collect()
     }
 
-    /// Adds what a topic has more than when the reader was built, from its beginning: whatever was
-    /// written there was written after the reader began.
-    fn add_partitions(&self, metadata: &Metadata) {
-        for name in &self.whole_topics {
-            let Some(topic) = metadata.topics.get(name) else {
-                continue;
-            };
-            for known in &topic.partitions {
-                if self.partition(name, known.id).is_none() {
-                    let at = TopicPartition::new(name.clone(), known.id);
-                    tracing::info!(partition = %at, "new partition");
-                    let partition =
-                        Partition::new(at.clone(), Start::Earliest, topic.id, self.events.clone());
-                    let mut all = self.partitions.write().unwrap_or_else(PoisonError::into_inner);
-                    all.insert(at, Arc::new(partition));
-                }
+    /// Every partition has been read to its end.
+    fn is_done(&self) -> bool {
+        let partitions = self.partitions.read().unwrap_or_else(PoisonError::into_inner);
+        self.settings.is_bounded() && partitions.values().all(|partition| partition.is_done())
+    }
+
+    fn selection(&self) -> MutexGuard<'_, Selection> {
+        self.selection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is read, as far as the metadata knows it; the engine does the rest.
+    fn select(&self, change: impl FnOnce(&mut Selection)) {
+        let mut selection = self.selection();
+        change(&mut selection);
+        self.follow(&mut selection);
+        drop(selection);
+        self.engine.notify_one();
+    }
+
+    /// Takes up the partitions that are wanted and exist, and drops those that are not wanted.
+    fn follow(&self, selection: &mut Selection) {
+        let metadata = self.cluster.metadata();
+        let mut all = self.partitions.write().unwrap_or_else(PoisonError::into_inner);
+        let mut changes = Vec::new();
+        all.retain(|at, partition| {
+            let is_wanted = selection.wants(&at.topic, at.partition);
+            if !is_wanted {
+                partition.retire();
+                changes.push((partition.clone(), ReaderEvent::Removed(at.clone())));
             }
+            is_wanted
+        });
+        for (id, is_new, topic) in selection.take(&metadata) {
+            let at = TopicPartition::new(topic.name.clone(), id);
+            if all.contains_key(&at) {
+                continue;
+            }
+            // Whatever is in a new one was written after the reader began.
+            let start = if is_new { Start::Earliest } else { self.settings.start_of(&at) };
+            let limit =
+                self.limits.get(&at).copied().unwrap_or_else(|| self.settings.limit_of(&at));
+            let announced =
+                self.announce.get().map(|announce| (announce, mpsc::unbounded_channel()));
+            let outlet = announced.as_ref().map_or(&self.events, |(_, (sender, _))| sender);
+            let partition = Partition::new(at.clone(), start, topic.id, outlet.clone(), limit);
+            let partition = Arc::new(partition);
+            if let Some((announce, (_, events))) = announced {
+                let _ = announce.send((partition.clone(), events));
+            }
+            all.insert(at.clone(), partition.clone());
+            changes.push((partition, ReaderEvent::Added(at)));
         }
+        drop(all);
+        for (partition, event) in changes {
+            self.listeners.tell(&event);
+            self.wake(&partition);
+        }
+    }
+
+    /// Something about a partition has changed: whoever reads it looks again.
+    fn wake(&self, partition: &Partition) {
+        self.version.fetch_add(1, Ordering::AcqRel);
+        self.signal.wake();
+        partition.signal.wake();
     }
 
     fn is_closed(&self) -> bool {
@@ -394,6 +391,9 @@ impl Shared {
     fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.version.fetch_add(1, Ordering::AcqRel);
-        let _ = self.events.send(Event::Wake);
+        self.listeners.close();
+        self.signal.wake();
+        self.partitions().iter().for_each(|partition| partition.signal.wake());
+        self.engine.notify_one();
     }
 }

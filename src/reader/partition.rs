@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use futures::task::AtomicWaker;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
@@ -16,6 +17,16 @@ use crate::wire::Uuid;
 #[derive(Debug)]
 pub(super) struct Partition {
     pub(super) at: TopicPartition,
+    /// Nothing at or behind this offset is wanted.
+    pub(super) limit: i64,
+    /// Wakes who reads it alone.
+    pub(super) signal: AtomicWaker,
+    /// The reader has been given an error of it, and not sought since.
+    pub(super) stopped: AtomicBool,
+    /// It is not read any more.
+    retired: AtomicBool,
+    /// Its end was told, and is still the end.
+    caught_up: AtomicBool,
     /// The offset of the next message to be delivered; -1 while it is not known.
     position: AtomicI64,
     /// Where the messages that may be read end; -1 while it is not known.
@@ -39,6 +50,8 @@ pub(super) struct Cursor {
     /// The broker whose data is on its way to the reader. No other broker may be asked meanwhile,
     /// or newer messages would overtake it.
     pub(super) delivering: Option<i32>,
+    /// Nothing at or behind this offset is wanted.
+    limit: i64,
     /// Not to be fetched, and not to be delivered.
     pub(super) paused: bool,
     /// Where what is fetched goes.
@@ -76,9 +89,15 @@ impl Partition {
         start: Start,
         topic_id: Uuid,
         outlet: UnboundedSender<Event>,
+        limit: i64,
     ) -> Self {
         let partition = Self {
             at,
+            limit,
+            signal: AtomicWaker::new(),
+            stopped: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
+            caught_up: AtomicBool::new(false),
             position: AtomicI64::new(-1),
             end: AtomicI64::new(-1),
             held: AtomicUsize::new(0),
@@ -90,6 +109,7 @@ impl Partition {
                 leader: None,
                 leader_epoch: -1,
                 delivering: None,
+                limit,
                 paused: false,
                 outlet,
                 sought: -1,
@@ -108,10 +128,15 @@ impl Partition {
     /// Starts anew; whatever was fetched before is not delivered any more.
     pub(super) fn seek(&self, start: Start) {
         let mut cursor = self.cursor();
+        if self.is_retired() {
+            return;
+        }
         cursor.epoch += 1;
         cursor.failures = 0;
         cursor.retry_at = None;
-        (cursor.state, cursor.sought) = match start {
+        self.stopped.store(false, Ordering::Release);
+        self.caught_up.store(false, Ordering::Release);
+        (cursor.state, cursor.sought) = match start.fixed() {
             Start::Offset(offset) => (State::At(offset), offset),
             start => (State::Unresolved(Origin::Start(start)), -1),
         };
@@ -181,6 +206,32 @@ impl Partition {
         cursor.sought = position;
     }
 
+    /// It is not read any more, and never will be again.
+    pub(super) fn retire(&self) {
+        let mut cursor = self.cursor();
+        self.retired.store(true, Ordering::Release);
+        cursor.epoch += 1;
+        cursor.state = State::Halted;
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
+    /// Whether nothing more will be delivered of it, unless it is sought elsewhere.
+    pub(super) fn is_done(&self) -> bool {
+        self.limit < i64::MAX
+            && (self.position.load(Ordering::Acquire) >= self.limit
+                || self.stopped.load(Ordering::Acquire))
+    }
+
+    /// The end, if everything before it has been delivered and it was not told yet.
+    pub(super) fn catches_up(&self) -> Option<i64> {
+        let end = self.end.load(Ordering::Acquire);
+        let is_there = end >= 0 && self.position.load(Ordering::Acquire) >= end;
+        (is_there && !self.caught_up.swap(true, Ordering::AcqRel)).then_some(end)
+    }
+
     /// Fetches no more of it, unless it has been sought elsewhere since; what was fetched before
     /// is still delivered.
     pub(super) fn halt(&self, epoch: u64) {
@@ -225,7 +276,9 @@ impl Partition {
     }
 
     pub(super) fn set_end(&self, offset: i64) {
-        self.end.store(offset, Ordering::Relaxed);
+        if self.end.swap(offset, Ordering::AcqRel) < offset {
+            self.caught_up.store(false, Ordering::Release);
+        }
     }
 
     pub(super) fn lag(&self) -> Option<i64> {
@@ -240,6 +293,7 @@ impl Cursor {
     pub(super) fn wanted(&self, broker: i32, now: Instant) -> Option<i64> {
         match self.state {
             _ if self.paused => None,
+            State::At(offset) if offset >= self.limit => None,
             State::At(_) if self.delivering.is_some_and(|other| other != broker) => None,
             State::At(offset) if self.is_due(now) => Some(offset),
             _ => None,
@@ -275,7 +329,13 @@ mod tests {
 
     fn partition() -> Partition {
         let outlet = tokio::sync::mpsc::unbounded_channel().0;
-        Partition::new(TopicPartition::new("t", 0), Start::Offset(5), Uuid::default(), outlet)
+        Partition::new(
+            TopicPartition::new("t", 0),
+            Start::Offset(5),
+            Uuid::default(),
+            outlet,
+            i64::MAX,
+        )
     }
 
     #[test]

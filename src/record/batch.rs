@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::iter::FusedIterator;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -124,7 +125,7 @@ impl Batch {
 
     /// The records, borrowed: the fastest way through a batch.
     pub fn records(&self) -> Records<'_> {
-        Records { cursor: Cursor::new(&self.shared, 0), shared: &self.shared }
+        Records { cursor: Cursor::new(&self.shared, 0..i64::MAX), shared: &self.shared }
     }
 
     /// The records as messages, which share the batch and may outlive it.
@@ -135,7 +136,12 @@ impl Batch {
     /// As [`messages`](Self::messages), without those before this offset. A broker sends whole
     /// batches: the first one may begin before the offset that was asked for.
     pub fn messages_from(self, offset: i64) -> Messages {
-        Messages { cursor: Cursor::new(&self.shared, offset), shared: self.shared }
+        self.messages_in(offset..i64::MAX)
+    }
+
+    /// As [`messages`](Self::messages), of these offsets only.
+    pub fn messages_in(self, offsets: Range<i64>) -> Messages {
+        Messages { cursor: Cursor::new(&self.shared, offsets), shared: self.shared }
     }
 }
 
@@ -150,6 +156,12 @@ impl fmt::Debug for Batch {
 impl Shared {
     pub(super) fn leader_epoch(&self) -> Option<i32> {
         (self.leader_epoch >= 0).then_some(self.leader_epoch)
+    }
+
+    /// How far an offset is behind the first; 0 for those before.
+    fn delta(&self, offset: i64) -> u32 {
+        let delta = offset.saturating_sub(self.base_offset).max(0);
+        u32::try_from(delta).unwrap_or(u32::MAX)
     }
 
     #[inline]
@@ -173,21 +185,19 @@ struct Cursor {
     left: u32,
     /// Records with a smaller offset delta are not wanted.
     first_delta: u32,
-    /// No record may have a larger offset delta.
+    /// Records with a larger offset delta are not wanted, or may not be there at all.
     last_delta: u32,
 }
 
 impl Cursor {
-    fn new(shared: &Shared, from: i64) -> Self {
-        let delta = |offset: i64| {
-            let delta = offset.saturating_sub(shared.base_offset).max(0);
-            u32::try_from(delta).unwrap_or(u32::MAX)
-        };
+    fn new(shared: &Shared, wanted: Range<i64>) -> Self {
+        // Nothing before the end of the range can be in here.
+        let is_before = wanted.end <= shared.base_offset;
         Self {
-            at: shared.start,
-            left: shared.count,
-            first_delta: delta(from),
-            last_delta: delta(shared.last_offset),
+            at: if is_before { shared.bytes.len() } else { shared.start },
+            left: if is_before { 0 } else { shared.count },
+            first_delta: shared.delta(wanted.start),
+            last_delta: shared.delta(shared.last_offset.min(wanted.end.saturating_sub(1))),
         }
     }
 
@@ -237,8 +247,12 @@ impl Cursor {
             }
             Format::Legacy(inner) => inner.read(&shared.bytes, self.at)?,
         };
-        if entry.offset_delta > self.last_delta {
+        if entry.offset_delta > shared.delta(shared.last_offset) {
             return Err(RecordError::Offset);
+        }
+        if entry.offset_delta > self.last_delta {
+            (self.at, self.left) = (shared.bytes.len(), 0);
+            return Ok(None);
         }
         (self.at, self.left) = (end, left);
         Ok(Some(entry))
