@@ -1,12 +1,12 @@
-//! Reads the messages of a time range, and ends even if nothing was written after it.
+//! Reads the messages of a time range, and ends even if nothing was written after it: kafka-go's
+//! `SetOffsetAt`, with an end besides.
 
 mod common;
 
 use std::time::{Duration, SystemTime};
 
-use futures::StreamExt;
-use kafkio::admin::offsets::OffsetSpec;
-use kafkio::{Client, Record, Result, Start};
+use futures::TryStreamExt;
+use kafkio::{Client, End, Record, Result, Start};
 
 const TOPIC: &str = "my-topic1";
 
@@ -18,36 +18,15 @@ async fn main() -> Result<()> {
     let hours = |hours: u64| now - Duration::from_secs(3600 * hours);
     let record = |h| Record::new(format!("{h} hours ago")).timestamp(hours(h));
     let writer = client.writer().topic(TOPIC).build().await?;
-    let records = (1..=5).rev().map(|h| record(h).partition(0));
-    writer.write(records).await?;
+    writer.write((1..=5).rev().map(record)).await?;
     writer.close().await?;
 
-    let start = offset(&client, hours(4)).await?;
-    let end = offset(&client, hours(2)).await?;
-    let reader = client.reader().partitions(TOPIC, [0]).start(Start::Offset(start));
-    let mut reader = reader.build().await?;
-    let handle = reader.handle();
-    // The position, and not the offsets of messages: the last ones may have been compacted away.
-    while handle.position(TOPIC, 0) < Some(end) {
-        let Some(message) = reader.next().await else {
-            break;
-        };
-        let message = message?;
-        if message.offset() < end {
-            let value = message.value().map(String::from_utf8_lossy);
-            println!("{}: {value:?}", message.offset());
-        }
+    let reader = client.reader().topic(TOPIC);
+    let reader = reader.start(Start::Timestamp(hours(4).into()));
+    let mut reader = reader.end(End::Timestamp(hours(2).into())).build().await?;
+    while let Some(message) = reader.try_next().await? {
+        let value = message.value().map(String::from_utf8_lossy);
+        println!("{}[{}]: {value:?}", message.topic(), message.partition());
     }
     Ok(())
-}
-
-/// Where that time begins in partition 0; its end, if nothing is that new.
-async fn offset(client: &Client, time: SystemTime) -> Result<i64> {
-    for spec in [OffsetSpec::Timestamp(time.into()), OffsetSpec::Latest] {
-        let found = client.list_offsets([(TOPIC, 0, spec)]).await?;
-        if let Some(offset) = found.into_only()?.offset {
-            return Ok(offset);
-        }
-    }
-    Ok(0)
 }

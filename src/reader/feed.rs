@@ -167,6 +167,7 @@ impl Feed {
                     }
                     Poll::Ready(Some(Event::Wake)) => {
                         progress.made_progress();
+                        self.resync();
                         continue;
                     }
                     Poll::Ready(None) => return Poll::Ready(None),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::partition::Partition;
 use super::{ReaderBuilder, ReaderEvents, ReaderStats, Shared};
-use crate::admin::offsets::{ListOffsets, OffsetSpec};
 use crate::admin;
+use crate::admin::offsets::{ListOffsets, OffsetSpec};
 use crate::error::{Error, Result};
 use crate::types::{Start, TopicPartition};
 

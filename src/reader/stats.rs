@@ -23,7 +23,7 @@ pub struct ReaderStats {
     pub errors: u64,
     /// How often whoever reads has waited because nothing was there.
     pub waits: u64,
-    /// Bytes that are fetched and not handed out yet.
+    /// Bytes of batches that are decompressed and not handed out yet.
     pub buffered_bytes: u64,
     /// The most that may be: [`buffer_bytes`](super::ReaderBuilder::buffer_bytes).
     pub buffer_capacity: u64,
