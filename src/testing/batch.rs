@@ -19,9 +19,11 @@ const LEGACY_TIMESTAMP: Range<usize> = 18..26;
 const CRC: Range<usize> = 17..21;
 const ATTRIBUTES: Range<usize> = 21..23;
 const MAX_TIMESTAMP: Range<usize> = 35..43;
+const PRODUCER_ID: usize = 43;
 
 /// Bit of the attributes: the time is the broker's.
 const LOG_APPEND_TIME: u8 = 0x08;
+const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
 const CODEC: i16 = 0x07;
 
@@ -35,6 +37,8 @@ pub(super) struct Header {
     pub(super) count: i32,
     /// -1 where the format has none.
     pub(super) max_timestamp: i64,
+    /// -1 where there is none.
+    pub(super) producer_id: i64,
     attributes: i16,
 }
 
@@ -53,6 +57,7 @@ impl Header {
                     0 => -1,
                     _ => i64::from_be_bytes(array(bytes, LEGACY_TIMESTAMP.start)?),
                 },
+                producer_id: -1,
                 attributes: i16::from(*bytes.get(MAGIC_AT + 1)?),
             },
             2 if bytes.len() >= HEADER_V2 => Self {
@@ -61,6 +66,7 @@ impl Header {
                 last_offset_delta: i32::from_be_bytes(array(bytes, 23)?),
                 count: i32::from_be_bytes(array(bytes, 57)?),
                 max_timestamp: i64::from_be_bytes(array(bytes, MAX_TIMESTAMP.start)?),
+                producer_id: i64::from_be_bytes(array(bytes, PRODUCER_ID)?),
                 attributes: i16::from_be_bytes(array(bytes, ATTRIBUTES.start)?),
             },
             _ => return None,
@@ -75,6 +81,44 @@ impl Header {
 
     pub(super) fn is_control(&self) -> bool {
         self.magic == 2 && self.attributes & CONTROL != 0
+    }
+
+    pub(super) fn is_transactional(&self) -> bool {
+        self.magic == 2 && self.producer_id >= 0 && self.attributes & TRANSACTIONAL != 0
+    }
+}
+
+/// The batch that a coordinator ends a transaction with (KIP-98).
+pub(super) fn marker(producer_id: i64, producer_epoch: i16, committed: bool, now: i64) -> Bytes {
+    // Length, attributes, deltas of time and offset; the key, whose second half is the type; the
+    // value: its version, and the epoch of the coordinator; no headers.
+    let mut record = [0; 17];
+    record[..5].copy_from_slice(&[32, 0, 0, 0, 8]);
+    record[8] = committed.into();
+    record[9] = 12;
+    let mut bytes = BytesMut::zeroed(HEADER_V2);
+    bytes.extend_from_slice(&record);
+    let length = i32::try_from(bytes.len() - LOG_OVERHEAD).unwrap_or(0);
+    put(&mut bytes, 8..LOG_OVERHEAD, &length.to_be_bytes());
+    put(&mut bytes, MAGIC_AT..MAGIC_AT + 1, &[2]);
+    put(&mut bytes, ATTRIBUTES, &(TRANSACTIONAL | CONTROL).to_be_bytes());
+    put(&mut bytes, 27..35, &now.to_be_bytes());
+    put(&mut bytes, MAX_TIMESTAMP, &now.to_be_bytes());
+    put(&mut bytes, PRODUCER_ID..PRODUCER_ID + 8, &producer_id.to_be_bytes());
+    put(&mut bytes, 51..53, &producer_epoch.to_be_bytes());
+    put(&mut bytes, 53..57, &(-1i32).to_be_bytes());
+    put(&mut bytes, 57..61, &1i32.to_be_bytes());
+    set_checksum(&mut bytes, 2);
+    bytes.freeze()
+}
+
+/// Whether a control batch aborts a transaction; `None` if it does not end one.
+pub(super) fn aborts(bytes: &[u8]) -> Option<bool> {
+    // Any key of a marker is this short, so that its record begins as those of `marker` do.
+    match bytes.get(HEADER_V2 + 4..HEADER_V2 + 9)? {
+        [8, _, _, 0, 0] => Some(true),
+        [8, _, _, 0, 1] => Some(false),
+        _ => None,
     }
 }
 

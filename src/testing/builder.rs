@@ -33,6 +33,8 @@ pub struct FakeClusterBuilder {
     replication_factor: Option<i16>,
     cut_batches: bool,
     authorizer: bool,
+    rack_aware: bool,
+    fetch_session_slots: usize,
     request_log: bool,
     seed: u64,
 }
@@ -52,6 +54,8 @@ impl FakeClusterBuilder {
             replication_factor: None,
             cut_batches: false,
             authorizer: false,
+            rack_aware: false,
+            fetch_session_slots: 1000,
             request_log: true,
             seed: 0,
         }
@@ -142,6 +146,20 @@ impl FakeClusterBuilder {
     /// calls are answered with [`SECURITY_DISABLED`](crate::protocol::ErrorCode::SECURITY_DISABLED).
     pub fn authorizer(mut self, enable: bool) -> Self {
         self.authorizer = enable;
+        self
+    }
+
+    /// Whether leaders send consumers that name their rack to an in-sync replica there (KIP-392;
+    /// property `replica.selector.class`, with `RackAwareReplicaSelector`). Default: no.
+    pub fn rack_aware(mut self, enable: bool) -> Self {
+        self.rack_aware = enable;
+        self
+    }
+
+    /// How many fetch sessions each broker keeps (KIP-227; property
+    /// `max.incremental.fetch.session.cache.slots`). Default: 1000.
+    pub fn fetch_session_slots(mut self, count: usize) -> Self {
+        self.fetch_session_slots = count;
         self
     }
 
@@ -244,6 +262,8 @@ impl FakeClusterBuilder {
             replication_factor: self.replication_factor.unwrap_or(3),
             cut_batches: self.cut_batches,
             authorizer: self.authorizer,
+            rack_aware: self.rack_aware,
+            fetch_session_slots: self.fetch_session_slots,
         };
         Ok((settings, configs))
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::FakeClusterBuilder;
+use super::batch;
 use super::broker::Shared;
 use super::faults::{Call, Fault, FaultGuard, LoggedRequest};
 use super::log::Rules;
@@ -294,6 +295,53 @@ impl FakeCluster {
             it.log.truncate(offset);
             it.lead(it.leader);
         });
+    }
+
+    /// Ends the transaction that the producer has in this partition, as its coordinator does: with
+    /// a marker, whose offset this returns. Until then the records of a transaction, which any
+    /// producer may write, hold up `read_committed`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such partition.
+    #[track_caller]
+    pub fn end_transaction(
+        &self,
+        topic: &str,
+        partition: i32,
+        producer_id: i64,
+        producer_epoch: i16,
+        committed: bool,
+    ) -> i64 {
+        let now = self.shared.with(|state| state.now());
+        let marker = batch::marker(producer_id, producer_epoch, committed, now);
+        self.poke(topic, partition, |it| it.log.end_transaction(marker))
+    }
+
+    /// The replica on this broker has nothing at this offset and after it, and is out of sync; with
+    /// `None` it has everything again. If it becomes the leader, the rest of the log is lost: an
+    /// unclean election.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such partition, or the broker does not follow it.
+    #[track_caller]
+    pub fn set_follower_end(
+        &self,
+        topic: &str,
+        partition: i32,
+        broker: i32,
+        end: impl Into<Option<i64>>,
+    ) {
+        let end = end.into();
+        let follows = self.poke(topic, partition, |it| {
+            match end {
+                Some(end) => it.lagging.insert(broker, end),
+                None => it.lagging.remove(&broker),
+            };
+            it.replicas.contains(&broker) && it.leader != Some(broker)
+        });
+        assert!(follows, "broker {broker} does not follow {topic}[{partition}]");
     }
 
     /// Throttles the clients that make such calls: each answer says for how long (KIP-219), and

@@ -1,6 +1,7 @@
 //! The log of one partition: what was appended, at which offsets, in which leader epochs. Knows
 //! neither topics nor leaders.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -20,6 +21,18 @@ pub(super) struct PartitionLog {
     batches: Vec<Stored>,
     /// Leader epochs, and the offset that each began at.
     epochs: Vec<(i32, i64)>,
+    /// Producers with an open transaction, and where that began.
+    open: BTreeMap<i64, i64>,
+    /// In the order of their markers.
+    aborted: Vec<Aborted>,
+}
+
+/// A transaction that was aborted: from its first record to its marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Aborted {
+    pub(super) producer_id: i64,
+    pub(super) first: i64,
+    last: i64,
 }
 
 /// One batch of version 2, or one message of an old format.
@@ -80,6 +93,27 @@ impl PartitionLog {
         self.end
     }
 
+    /// The first offset of a transaction that is open; the end of the log if there is none.
+    pub(super) fn stable_end(&self) -> i64 {
+        self.open.values().copied().min().unwrap_or(self.end).max(self.start)
+    }
+
+    /// The aborted transactions with anything between these offsets, the last one excluded.
+    pub(super) fn aborted(&self, from: i64, until: i64) -> impl Iterator<Item = Aborted> + '_ {
+        let all = self.aborted.iter().copied();
+        all.filter(move |it| it.last >= from && it.first < until)
+    }
+
+    /// Ends the transaction of the producer; returns the offset of the marker.
+    pub(super) fn end_transaction(&mut self, marker: Bytes) -> i64 {
+        let at = self.end;
+        let mut marker = BytesMut::from(marker);
+        batch::set_offset(&mut marker, at);
+        batch::set_leader_epoch(&mut marker, self.leader_epoch());
+        self.append_raw(marker.freeze());
+        at
+    }
+
     /// A new leader takes over; a later one may have left nothing.
     pub(super) fn begin_epoch(&mut self, epoch: i32) {
         self.epochs.retain(|(_, start)| *start < self.end);
@@ -124,6 +158,9 @@ impl PartitionLog {
             next = entry.last + 1;
             stored.push(entry);
         }
+        for batch in &stored {
+            note(batch, &mut self.open, &mut self.aborted);
+        }
         self.batches.append(&mut stored);
         self.end = next;
         Ok(base)
@@ -138,14 +175,16 @@ impl PartitionLog {
             let base = header.map_or(self.end, |header| header.base_offset).max(self.end);
             let delta = header.map_or(0, |header| header.last_offset_delta).max(0);
             let last = base.saturating_add(delta.into());
-            self.batches.push(Stored {
+            let stored = Stored {
                 base,
                 last,
                 magic: header.map_or(2, |header| header.magic),
                 max_timestamp: header.map_or(-1, |header| header.max_timestamp),
                 leader_epoch: self.leader_epoch(),
                 bytes: whole,
-            });
+            };
+            note(&stored, &mut self.open, &mut self.aborted);
+            self.batches.push(stored);
             self.end = last.saturating_add(1);
         }
     }
@@ -161,17 +200,25 @@ impl PartitionLog {
         self.end = offset.clamp(self.start, self.end);
         self.batches.retain(|batch| batch.last < self.end);
         self.epochs.retain(|(_, start)| *start < self.end);
+        self.open.clear();
+        self.aborted.clear();
+        for batch in &self.batches {
+            note(batch, &mut self.open, &mut self.aborted);
+        }
     }
 
-    /// The batches from this offset on: whole ones, the first of which may begin before it.
-    pub(super) fn read(&self, from: i64, limit: ReadLimit) -> Bytes {
-        let batches = self.from(from);
+    /// The batches between these offsets: whole ones, the first of which may begin before it; and
+    /// the offset behind them.
+    pub(super) fn read(&self, from: i64, until: i64, limit: ReadLimit) -> (Bytes, i64) {
+        let batches = self.between(from, until);
+        let mut next = from;
         let mut room = limit.bytes;
         let mut read = BytesMut::new();
         for batch in batches {
             let size = batch.bytes.len();
             if size <= room || (read.is_empty() && limit.at_least_one) {
                 read.put_slice(&batch.bytes);
+                next = batch.last.saturating_add(1);
                 room = room.saturating_sub(size);
             } else {
                 if limit.cut {
@@ -180,13 +227,13 @@ impl PartitionLog {
                 break;
             }
         }
-        read.freeze()
+        (read.freeze(), next)
     }
 
-    /// The bytes that wait from this offset on; counts no further than `enough`.
-    pub(super) fn available(&self, from: i64, enough: usize) -> usize {
+    /// The bytes that wait between these offsets; counts no further than `enough`.
+    pub(super) fn available(&self, from: i64, until: i64, enough: usize) -> usize {
         let mut bytes = 0;
-        for batch in self.from(from) {
+        for batch in self.between(from, until) {
             bytes += batch.bytes.len();
             if bytes >= enough {
                 return enough;
@@ -229,7 +276,11 @@ impl PartitionLog {
     /// Everything that can be read.
     pub(super) fn bytes(&self) -> Bytes {
         let limit = ReadLimit { bytes: usize::MAX, at_least_one: true, cut: false };
-        self.read(self.start, limit)
+        self.read(self.start, self.end, limit).0
+    }
+
+    fn between(&self, from: i64, until: i64) -> impl Iterator<Item = &Stored> {
+        self.from(from).iter().take_while(move |batch| batch.last < until)
     }
 
     fn from(&self, offset: i64) -> &[Stored] {
@@ -288,6 +339,24 @@ impl Stored {
             found.push((self.base, self.max_timestamp));
         }
         found
+    }
+}
+
+/// Keeps count of transactions.
+fn note(batch: &Stored, open: &mut BTreeMap<i64, i64>, aborted: &mut Vec<Aborted>) {
+    let Some(header) = Header::read(&batch.bytes).filter(Header::is_transactional) else {
+        return;
+    };
+    let producer_id = header.producer_id;
+    if !header.is_control() {
+        open.entry(producer_id).or_insert(batch.base);
+        return;
+    }
+    let Some(aborts) = batch::aborts(&batch.bytes) else {
+        return;
+    };
+    if let Some(first) = open.remove(&producer_id).filter(|_| aborts) {
+        aborted.push(Aborted { producer_id, first, last: batch.last });
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::acls::Acl;
 use super::configs::{Refusal, Values};
 use super::log::PartitionLog;
+use super::sessions::Sessions;
 use super::versions::Release;
 use crate::protocol::{ApiKey, ErrorCode};
 use crate::types::Timestamp;
@@ -27,6 +28,8 @@ pub(super) struct State {
     pub(super) quotas: BTreeMap<QuotaEntity, BTreeMap<String, f64>>,
     acls: Option<BTreeSet<Acl>>,
     pub(super) throttles: HashMap<ApiKey, Duration>,
+    /// The fetch sessions of each broker.
+    pub(super) sessions: BTreeMap<i32, Sessions>,
     random: fastrand::Rng,
     /// Virtual time moves the broker's clock too, so that tests can tell what it will say.
     started: (Instant, i64),
@@ -42,6 +45,8 @@ pub(super) struct Settings {
     pub(super) replication_factor: i16,
     pub(super) cut_batches: bool,
     pub(super) authorizer: bool,
+    pub(super) rack_aware: bool,
+    pub(super) fetch_session_slots: usize,
 }
 
 /// One broker.
@@ -76,12 +81,14 @@ pub(super) struct Topic {
     pub(super) partitions: Vec<Partition>,
 }
 
-/// One partition: its log is that of all replicas, which are always in sync while they are up.
+/// One partition: its log is that of all replicas, some of which may have less of it.
 #[derive(Debug)]
 pub(super) struct Partition {
     pub(super) leader: Option<i32>,
     pub(super) leader_epoch: i32,
     pub(super) replicas: Vec<i32>,
+    /// Followers that are not in sync, and where their logs end.
+    pub(super) lagging: BTreeMap<i32, i64>,
     pub(super) log: PartitionLog,
 }
 
@@ -99,6 +106,7 @@ impl State {
             quotas: BTreeMap::new(),
             acls,
             throttles: HashMap::new(),
+            sessions: BTreeMap::new(),
             random,
             started: (Instant::now(), Timestamp::now().as_millis()),
         }
@@ -187,6 +195,7 @@ impl State {
         if let Some(broker) = self.brokers.get_mut(&id) {
             broker.is_up = is_up;
         }
+        self.sessions.remove(&id);
         let live = self.live();
         if !live.contains(&self.controller) {
             self.controller = live.first().copied().unwrap_or(-1);
@@ -194,7 +203,7 @@ impl State {
         let partitions = self.topics.0.values_mut().flat_map(|topic| &mut topic.partitions);
         for partition in partitions {
             let is_led = partition.leader.is_some_and(|leader| live.contains(&leader));
-            let next = partition.replicas.iter().copied().find(|id| live.contains(id));
+            let next = partition.in_sync(&live).next();
             if !is_led && partition.leader != next {
                 partition.lead(next);
             }
@@ -234,20 +243,30 @@ impl Topic {
         broker: i32,
         epoch: i32,
     ) -> Result<&mut Partition, ErrorCode> {
-        let partition = self.partition(index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
-        // A broker without a replica has no epoch to compare with.
-        if partition.replicas.contains(&broker) && epoch >= 0 {
-            if epoch < partition.leader_epoch {
-                return Err(ErrorCode::FENCED_LEADER_EPOCH);
-            }
-            if epoch > partition.leader_epoch {
-                return Err(ErrorCode::UNKNOWN_LEADER_EPOCH);
-            }
-        }
+        let partition = self.hosted(index, broker, epoch)?;
         if partition.leader == Some(broker) {
             Ok(partition)
         } else {
             Err(ErrorCode::NOT_LEADER_OR_FOLLOWER)
+        }
+    }
+
+    /// The partition, if `broker` leads or follows it in that epoch.
+    pub(super) fn hosted(
+        &mut self,
+        index: i32,
+        broker: i32,
+        epoch: i32,
+    ) -> Result<&mut Partition, ErrorCode> {
+        let partition = self.partition(index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        // A broker without a replica has no epoch to compare with.
+        if !partition.replicas.contains(&broker) {
+            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        }
+        match epoch {
+            0.. if epoch < partition.leader_epoch => Err(ErrorCode::FENCED_LEADER_EPOCH),
+            0.. if epoch > partition.leader_epoch => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
+            _ => Ok(partition),
         }
     }
 
@@ -272,13 +291,28 @@ impl Partition {
         let leader = replicas.iter().copied().find(|id| live.contains(id));
         let mut log = PartitionLog::default();
         log.begin_epoch(0);
-        Self { leader, leader_epoch: 0, replicas, log }
+        Self { leader, leader_epoch: 0, replicas, lagging: BTreeMap::new(), log }
     }
 
-    /// Elects; a partition that nobody leads gets a new epoch too.
+    /// The replicas that have all of the log, and are up.
+    pub(super) fn in_sync<'a>(&'a self, live: &'a BTreeSet<i32>) -> impl Iterator<Item = i32> + 'a {
+        let all = self.replicas.iter().copied();
+        all.filter(|id| live.contains(id) && !self.lagging.contains_key(id))
+    }
+
+    /// Where the log of this replica ends.
+    pub(super) fn end(&self, replica: i32) -> i64 {
+        self.lagging.get(&replica).map_or(self.log.end(), |end| self.log.end().min(*end))
+    }
+
+    /// Elects; a partition that nobody leads gets a new epoch too. What the new leader has not got
+    /// is lost.
     pub(super) fn lead(&mut self, leader: Option<i32>) {
         self.leader = leader;
         self.leader_epoch += 1;
+        if let Some(end) = leader.and_then(|leader| self.lagging.remove(&leader)) {
+            self.log.truncate(end);
+        }
         if leader.is_some() {
             self.log.begin_epoch(self.leader_epoch);
         }

@@ -71,7 +71,7 @@ fn elect(state: &mut State, topic: &str, index: i32, election: i8) -> Result<(),
         return Err(ErrorCode::ELECTION_NOT_NEEDED);
     }
     let next = match election {
-        PREFERRED => preferred.filter(|id| live.contains(id)),
+        PREFERRED => partition.in_sync(&live).find(|id| Some(*id) == preferred),
         _ => partition.replicas.iter().copied().find(|id| live.contains(id)),
     };
     match (next, election) {

@@ -25,11 +25,12 @@ pub(super) fn handle(
     context: &Context,
     request: ListOffsetsRequest,
 ) -> ListOffsetsResponse {
+    let committed = request.isolation_level == 1;
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|asked| {
             let found = match context.fail {
                 Some(code) => Err(code),
-                None => look_up(state, context, &topic.name, asked),
+                None => look_up(state, context, &topic.name, asked, committed),
             };
             let mut response = found.unwrap_or_else(|code| ListOffsetsPartitionResponse {
                 error_code: code.0,
@@ -53,6 +54,7 @@ fn look_up(
     context: &Context,
     topic: &str,
     asked: &ListOffsetsPartition,
+    committed: bool,
 ) -> Result<ListOffsetsPartitionResponse, ErrorCode> {
     let now = state.now();
     let topic = state.topics.find(TopicRef::Name(topic))?;
@@ -66,16 +68,17 @@ fn look_up(
         });
     }
     let at = |offset, leader_epoch| Located { timestamp: -1, offset, leader_epoch };
+    let end = if committed { log.stable_end() } else { log.end() };
     let found = match asked.timestamp {
-        LATEST => Some(at(log.end(), partition.leader_epoch)),
+        LATEST => Some(at(end, partition.leader_epoch)),
         EARLIEST => Some(at(log.start(), log.epoch_at(log.start()))),
-        MAX_TIMESTAMP if context.version >= 7 => log.newest(),
+        MAX_TIMESTAMP if context.version >= 7 => log.newest().filter(|it| it.offset < end),
         EARLIEST_LOCAL if context.version >= 8 => Some(at(log.start(), log.epoch_at(log.start()))),
         LATEST_TIERED if context.version >= 9 => None,
         EARLIEST_PENDING_UPLOAD if context.version >= 11 => None,
         ..0 => return Err(ErrorCode::UNSUPPORTED_VERSION),
         _ if log.is_without_times() => return Err(ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT),
-        timestamp => log.find_time(timestamp),
+        timestamp => log.find_time(timestamp).filter(|it| it.offset < end),
     };
     let found = found.unwrap_or(at(-1, -1));
     Ok(ListOffsetsPartitionResponse {

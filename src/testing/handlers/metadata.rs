@@ -126,7 +126,7 @@ pub(super) fn describe_partition(
     partition: &Partition,
     live: &BTreeSet<i32>,
 ) -> MetadataResponsePartition {
-    let (up, down) = partition.replicas.iter().partition(|id| live.contains(id));
+    let down = partition.replicas.iter().copied().filter(|id| !live.contains(id));
     MetadataResponsePartition {
         error_code: match partition.leader {
             Some(_) => ErrorCode::NONE.0,
@@ -135,8 +135,8 @@ pub(super) fn describe_partition(
         leader_id: partition.leader.unwrap_or(-1),
         leader_epoch: partition.leader_epoch,
         replica_nodes: partition.replicas.clone(),
-        isr_nodes: up,
-        offline_replicas: down,
+        isr_nodes: partition.in_sync(live).collect(),
+        offline_replicas: down.collect(),
         ..Default::default()
     }
 }

@@ -110,8 +110,7 @@ fn append(
     };
     let min_in_sync = topic.number("min.insync.replicas").unwrap_or(1);
     let partition = topic.led(data.index, context.broker, -1).map_err(rejected)?;
-    let in_sync = partition.replicas.iter().filter(|id| live.contains(id)).count();
-    if acks == -1 && in_sync < min_in_sync {
+    if acks == -1 && partition.in_sync(&live).count() < min_in_sync {
         return Err(rejected(ErrorCode::NOT_ENOUGH_REPLICAS));
     }
     let base_offset = partition.log.append(data.records.unwrap_or_default(), &rules)?;

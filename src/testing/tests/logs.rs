@@ -9,7 +9,6 @@ use crate::protocol::messages::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
 use crate::testing::batch::{Header, is_intact};
-use crate::wire::Uuid;
 
 #[tokio::test(start_paused = true)]
 async fn what_is_produced_is_fetched_at_its_offsets() {
@@ -289,13 +288,14 @@ async fn what_does_not_fit_ends_a_long_poll_too() {
 async fn a_long_poll_ends_with_its_leader() {
     let cluster = start(FakeCluster::builder().brokers(2).topic("t", 1)).await;
     let mut waiting = Connection::open(&cluster, 0);
-    let request = FetchRequest { max_wait_ms: 5000, min_bytes: 1, ..fetch("t", 0, 0) };
+    let mut request = FetchRequest { max_wait_ms: 5000, min_bytes: 1, ..fetch("t", 0, 0) };
+    request.topics[0].partitions[0].current_leader_epoch = 0;
     let start = Instant::now();
     waiting.send(12, &request).await;
     tokio::time::sleep(SECOND).await;
     cluster.move_leader("t", 0, 1);
     let fetched = first(waiting.receive::<FetchRequest>(12).await.unwrap());
-    assert_eq!(code(fetched.error_code), ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    assert_eq!(code(fetched.error_code), ErrorCode::FENCED_LEADER_EPOCH);
     assert_eq!(start.elapsed(), SECOND);
 }
 

@@ -3,6 +3,7 @@
 
 mod admin;
 mod faults;
+mod fetch;
 mod logs;
 mod security;
 mod topics;
@@ -27,7 +28,7 @@ use crate::protocol::messages::produce::{
 };
 use crate::protocol::{ErrorCode, Request, RequestHeader};
 use crate::transport::Io;
-use crate::wire::{Wire, varint};
+use crate::wire::{Uuid, Wire, varint};
 
 const SECOND: Duration = Duration::from_secs(1);
 
