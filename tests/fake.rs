@@ -16,8 +16,8 @@
 mod scenarios;
 mod support;
 
-use kafkio::ClientBuilder;
 use kafkio::testing::FakeCluster;
+use kafkio::{ClientBuilder, TopicPartition};
 use tokio::time::timeout;
 
 use support::{Outcome, TIME_LIMIT, TestCluster};
@@ -31,7 +31,8 @@ impl Fake {
     async fn start(brokers: i32, (major, minor): (u16, u16), patch: &str) -> Self {
         let version = format!("{major}.{minor}{patch}");
         let builder = FakeCluster::builder().brokers(brokers).kafka_version(&version);
-        let builder = builder.authorizer(true);
+        let racks = (0..brokers).map(|id| format!("rack{id}"));
+        let builder = builder.authorizer(true).racks(racks).rack_aware(true);
         Self { cluster: builder.start().await.unwrap(), version: (major, minor) }
     }
 }
@@ -63,6 +64,14 @@ impl TestCluster for Fake {
 
     fn bytes_sent(&self) -> Option<u64> {
         Some(self.cluster.bytes_sent())
+    }
+
+    fn end_transaction(&self, at: &TopicPartition, (id, epoch): (i64, i16), committed: bool) {
+        self.cluster.end_transaction(&at.topic, at.partition, id, epoch, committed);
+    }
+
+    fn is_rack_aware(&self) -> bool {
+        self.version >= (2, 4)
     }
 
     async fn kill(&self, broker: i32) {

@@ -19,11 +19,13 @@ pub mod conn;
 pub mod controllers;
 pub mod errors;
 pub mod failover;
+pub mod fetches;
 pub mod order;
 pub mod positions;
 pub mod raw;
 pub mod streams;
 pub mod topics;
+pub mod transactions;
 
 /// Gives the list of all scenarios to a macro.
 macro_rules! scenarios {
@@ -46,6 +48,9 @@ macro_rules! scenarios {
                 no_telemetry;
             admin_denied: cluster_topic_group;
             admin_failover: controller_moved, broker_down;
+            fetches: sessions, session_errors, transactions, racks;
+            transactions: interleaved, from_each_offset, nothing_but_markers, open, compressed,
+                over_many_fetches, random;
             raw: produce_and_fetch, find_coordinator, offset_fetch, telemetry;
             codecs: every_codec, keys_and_nulls, headers, sizes, timestamps, old_formats;
             conn: topics, looking_creates_nothing, batch_by_batch, message_by_message,

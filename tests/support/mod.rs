@@ -13,7 +13,7 @@ use kafkio::admin::topics::NewTopic;
 use kafkio::admin::{Results, Target};
 use kafkio::protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 use kafkio::protocol::{ErrorCode, Request};
-use kafkio::{Client, ClientBuilder, Message, Reader, Record};
+use kafkio::{Client, ClientBuilder, Message, Reader, Record, TopicPartition};
 use tokio::time::{Instant, sleep, timeout};
 
 /// The time limit of one scenario.
@@ -60,6 +60,8 @@ pub enum Need {
     LogDirs,
     /// Kafka's own tools: [`TestCluster::tool`].
     Tools,
+    /// [`TestCluster::is_rack_aware`], and three brokers.
+    Racks,
 }
 
 #[allow(dead_code, reason = "scenarios of admin calls need more of it")]
@@ -123,6 +125,18 @@ pub trait TestCluster: Sync {
     /// Makes a topic have so many partitions.
     fn add_partitions(&self, topic: &str, total: i32) -> impl Future<Output = ()> + Send;
 
+    /// Ends the transaction that the producer (id and epoch) has in this partition; for clusters
+    /// without coordinators of transactions.
+    fn end_transaction(&self, at: &TopicPartition, producer: (i64, i16), committed: bool) {
+        panic!("{at}: {producer:?} {committed}: this cluster has coordinators");
+    }
+
+    /// Whether consumers may be sent to replicas in their rack (KIP-392); those of the brokers are
+    /// `rack0`, `rack1` and so on.
+    fn is_rack_aware(&self) -> bool {
+        false
+    }
+
     /// Begins a client of this cluster.
     fn client(&self) -> ClientBuilder {
         Client::builder(self.bootstrap())
@@ -149,6 +163,7 @@ pub trait TestCluster: Sync {
             Need::Controllers => (self.controllers().is_some(), "controllers that clients reach"),
             Need::LogDirs => (self.log_dirs() >= 2, "two log directories"),
             Need::Tools => (self.has_tools(), "Kafka's tools"),
+            Need::Racks => (self.is_rack_aware() && self.brokers() >= 3, "brokers in racks"),
         };
         if has { Ok(()) } else { Err(Skipped(format!("needs {why}"))) }
     }

@@ -1,8 +1,12 @@
 //! A transactional producer made by hand, of the calls that such a one sends, and of batches that
 //! it makes itself.
 
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use bytes::{BufMut, Bytes, BytesMut};
 use kafkio::admin::Target;
+use kafkio::admin::offsets::OffsetSpec;
 use kafkio::protocol::ErrorCode;
 use kafkio::protocol::messages::add_partitions_to_txn::{
     AddPartitionsToTxnRequest, AddPartitionsToTxnTopic,
@@ -12,7 +16,7 @@ use kafkio::protocol::messages::init_producer_id::InitProducerIdRequest;
 use kafkio::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use kafkio::{Client, Timestamp, TopicPartition};
 
-use super::{coordinated, eventually};
+use super::{TestCluster, coordinated, eventually, unique, until};
 
 /// A transactional id, and the producer that has it until another one takes it.
 pub struct Producer {
@@ -67,10 +71,14 @@ impl Producer {
 
     /// Writes a batch with these values; gives the offset of the first.
     pub async fn write(&self, at: &TopicPartition, first: i32, values: &[&str]) -> i64 {
+        self.send(at, batch(Some((self.producer_id, self.epoch, first)), values)).await
+    }
+
+    async fn send(&self, at: &TopicPartition, batch: Bytes) -> i64 {
         let topics = self.client.metadata([&*at.topic]).await.unwrap();
         let data = PartitionProduceData {
             index: at.partition,
-            records: Some(batch(Some((self.producer_id, self.epoch, first)), values)),
+            records: Some(batch),
             ..Default::default()
         };
         let topic = TopicProduceData {
@@ -104,6 +112,99 @@ impl Producer {
         let call = self.client.send(Target::Transaction(self.id.clone()), request);
         call.await.unwrap()
     }
+}
+
+/// One transaction after the other, by a coordinator where there is one.
+#[allow(dead_code, reason = "not all programs of tests need it")]
+pub struct Transactional<'a, C> {
+    cluster: &'a C,
+    producer: Producer,
+    /// The next sequence number of each partition.
+    next: HashMap<TopicPartition, i32>,
+    /// The partitions of the open transaction.
+    open: Vec<TopicPartition>,
+    pub is_compressed: bool,
+}
+
+#[allow(dead_code, reason = "not all programs of tests need it")]
+impl<'a, C: TestCluster> Transactional<'a, C> {
+    pub async fn begin(cluster: &'a C, client: &Client) -> Self {
+        static IDS: AtomicI64 = AtomicI64::new(1_000);
+        let id = unique("transactional");
+        let producer = if cluster.is_real() {
+            Producer::begin(client, &id).await
+        } else {
+            let producer_id = IDS.fetch_add(1, Ordering::Relaxed);
+            Producer { client: client.clone(), id, producer_id, epoch: 0 }
+        };
+        let (next, open) = (HashMap::new(), Vec::new());
+        Self { cluster, producer, next, open, is_compressed: false }
+    }
+
+    /// Makes the partition part of the transaction, which needs nothing to be written there.
+    pub async fn add(&mut self, at: &TopicPartition) {
+        if !self.open.contains(at) {
+            if self.cluster.is_real() {
+                self.producer.add(at).await;
+            }
+            self.open.push(at.clone());
+        }
+    }
+
+    /// Writes a batch with these values; gives the offset of the first.
+    pub async fn write(&mut self, at: &TopicPartition, values: &[&str]) -> i64 {
+        self.add(at).await;
+        let next = self.next.entry(at.clone()).or_default();
+        let batch = batch(Some((self.producer.producer_id, self.producer.epoch, *next)), values);
+        *next += values.len() as i32;
+        let batch = if self.is_compressed { compressed(&batch) } else { batch };
+        self.producer.send(at, batch).await
+    }
+
+    /// Commits or aborts, and waits for the markers.
+    pub async fn end(&mut self, committed: bool) {
+        let open = std::mem::take(&mut self.open);
+        let ends = async || {
+            let specs = open.iter().map(|at| (&*at.topic, at.partition, OffsetSpec::Latest));
+            let found = self.producer.client.list_offsets(specs).await.unwrap();
+            let found = found.into_iter().map(|(_, found)| found.unwrap().offset.unwrap());
+            found.collect::<Vec<_>>()
+        };
+        let expected: Vec<_> = ends().await.into_iter().map(|end| end + 1).collect();
+        let mut ended = EndTxnResponse::default();
+        if self.cluster.is_real() {
+            ended = self.producer.end(committed).await;
+            assert_eq!(ErrorCode(ended.error_code), ErrorCode::NONE);
+        } else {
+            let producer = (self.producer.producer_id, self.producer.epoch);
+            open.iter().for_each(|at| self.cluster.end_transaction(at, producer, committed));
+        }
+        until("the markers are written", ends, |now| *now == expected).await;
+        // With KIP-890, each transaction has an epoch of its own.
+        if ended.producer_id >= 0 && ended.producer_epoch > self.producer.epoch {
+            (self.producer.producer_id, self.producer.epoch) =
+                (ended.producer_id, ended.producer_epoch);
+            self.next.clear();
+        }
+    }
+}
+
+/// The same batch with its records compressed by gzip.
+#[allow(dead_code, reason = "not all programs of tests need it")]
+pub fn compressed(batch: &Bytes) -> Bytes {
+    use std::io::Write;
+
+    const HEADER: usize = 61;
+    let mut packed = BytesMut::from(&batch[..HEADER]);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(&batch[HEADER..]).unwrap();
+    packed.put_slice(&gzip.finish().unwrap());
+    packed[22] |= 1;
+    let length = packed.len() as i32 - 12;
+    packed[8..12].copy_from_slice(&length.to_be_bytes());
+    let crc = crc32c::crc32c(&packed[21..]);
+    packed[17..21].copy_from_slice(&crc.to_be_bytes());
+    packed.freeze()
 }
 
 /// A batch of format 2, whose records have values and nothing else; in a transaction, of this

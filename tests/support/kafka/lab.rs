@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::dist::{jars, write};
 use super::process::{Java, Process, kill_leftovers};
-use super::{Addresses, START};
+use super::{Addresses, RACKS, START};
 
 /// From this version on Kafka needs no `ZooKeeper`.
 const KRAFT: (u16, u16) = (3, 3);
@@ -246,6 +246,13 @@ impl Lab {
             "super.users=User:admin".to_owned(),
             format!("authorizer.class.name={authorizer}"),
         ];
+        if self.version >= RACKS {
+            lines.extend([
+                format!("broker.rack=rack{node}"),
+                "replica.selector.class=org.apache.kafka.common.replica.RackAwareReplicaSelector"
+                    .to_owned(),
+            ]);
+        }
         if self.version >= OWN_SETTINGS {
             listeners.push(format!("SASL://127.0.0.1:{}", port(&self.ports.sasl)));
             log_dirs = format!("{log_dirs},{}", data("b"));
@@ -273,7 +280,6 @@ impl Lab {
                 "sasl.mechanism.controller.protocol=PLAIN".to_owned(),
                 "listener.name.quorum.sasl.enabled.mechanisms=PLAIN".to_owned(),
                 format!("listener.name.quorum.plain.{PLAIN_LOGIN}"),
-                format!("broker.rack=rack{node}"),
                 // A dead broker is noticed sooner than by default.
                 "broker.session.timeout.ms=6000".to_owned(),
                 "broker.heartbeat.interval.ms=1000".to_owned(),

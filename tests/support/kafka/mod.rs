@@ -21,6 +21,9 @@ const START: Duration = Duration::from_secs(120);
 /// From this version on all tools take `--bootstrap-server`.
 const TOOLS: (u16, u16) = (3, 0);
 
+/// From this version on brokers may be read from by who is in their rack.
+const RACKS: (u16, u16) = (2, 4);
+
 /// Apache Kafka. Dropping it ends the brokers that were started here.
 #[derive(Debug)]
 pub struct RealKafka {
@@ -159,6 +162,10 @@ impl TestCluster for RealKafka {
 
     fn log_dirs(&self) -> usize {
         self.log_dirs
+    }
+
+    fn is_rack_aware(&self) -> bool {
+        self.lab.is_some() && self.version >= RACKS
     }
 
     fn has_tools(&self) -> bool {
