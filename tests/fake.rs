@@ -1,7 +1,6 @@
 //! The scenarios on the in-process cluster, on loopback TCP: as three brokers of the newest Kafka,
 //! and as one broker of older ones.
 
-#![cfg(feature = "testing")]
 #![allow(unreachable_pub, reason = "the modules are shared between test programs")]
 #![allow(
     clippy::pedantic,

@@ -120,6 +120,7 @@ impl ClusterDescription {
 impl Run for DescribeCluster {
     type Output = ClusterDescription;
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let request = |_: &At| {
@@ -177,6 +178,7 @@ pub(super) fn api_versions_request() -> ApiVersionsRequest {
 impl Run for DescribeApiVersions {
     type Output = BTreeMap<ApiKey, RangeInclusive<i16>>;
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let request = |_: &At| Ok(api_versions_request());
@@ -217,6 +219,7 @@ impl Run for UnregisterBroker {
         }
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let broker_id = self.broker;

@@ -63,6 +63,7 @@ pub struct Features {
 impl Run for DescribeFeatures {
     type Output = Features;
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let request = |at: &At| {
@@ -158,6 +159,7 @@ impl Split for UpdateFeatures {
         Target::Controller
     }
 
+    #[inline]
     fn request(&self, items: &[FeatureUpdate], at: &At) -> Result<UpdateFeaturesRequest> {
         let update = |item: &FeatureUpdate| {
             // Version 0 knows one way down.
@@ -178,6 +180,7 @@ impl Split for UpdateFeatures {
         })
     }
 
+    #[inline]
     fn answers(
         &self,
         items: &[FeatureUpdate],

@@ -179,10 +179,12 @@ impl Split for DescribeLogDirs {
         Target::Broker(*item)
     }
 
+    #[inline]
     fn request(&self, _: &[i32], _: &At) -> Result<DescribeLogDirsRequest> {
         Ok(request(self.partitions.as_ref().map(|partitions| partitions.iter())))
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[i32],
@@ -201,6 +203,7 @@ impl Run for DescribeLogDirs {
         check_once("broker", self.brokers.iter().flatten())
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             if let Some(brokers) = self.brokers.clone() {
@@ -259,10 +262,12 @@ impl Split for DescribeReplicaLogDirs {
         Target::Broker(item.broker)
     }
 
+    #[inline]
     fn request(&self, items: &[Replica], _: &At) -> Result<DescribeLogDirsRequest> {
         Ok(request(Some(items.iter().map(|replica| &replica.at))))
     }
 
+    #[inline]
     fn answers(
         &self,
         items: &[Replica],
@@ -332,6 +337,7 @@ impl Split for AlterReplicaLogDirs {
         Target::Broker(replica.broker)
     }
 
+    #[inline]
     fn request(&self, items: &[Self::Item], _: &At) -> Result<AlterReplicaLogDirsRequest> {
         let mut dirs = BTreeMap::<_, Vec<_>>::new();
         for (replica, path) in items {
@@ -351,6 +357,7 @@ impl Split for AlterReplicaLogDirs {
         Ok(AlterReplicaLogDirsRequest { dirs, ..Default::default() })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[Self::Item],

@@ -65,6 +65,7 @@ impl ClusterMetadata {
 impl Run for DescribeMetadata {
     type Output = ClusterMetadata;
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let mut attempts = cluster.attempts(deadline);

@@ -93,6 +93,8 @@ pub(crate) mod sealed {
         /// What a success gives.
         type Output: Send + 'static;
 
+        // `#[inline]` in each implementation, as are the long functions of `Split`: an operation
+        // that a program never runs is then not compiled.
         fn run(self, context: Context) -> Running<Self::Output>;
 
         /// Checks what can be checked without a broker.

@@ -138,6 +138,7 @@ impl Run for ListOffsets {
         }
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move { Ok(Results::new(self.listed(&cluster, deadline).await?)) })
     }
@@ -195,6 +196,7 @@ impl Split for ListOffsets {
         Target::Leader(at.clone())
     }
 
+    #[inline]
     fn request(&self, items: &[Self::Item], at: &At) -> Result<ListOffsetsRequest> {
         for (version, what) in items.iter().filter_map(|(_, spec)| spec.needs()) {
             at.needs::<ListOffsetsRequest>(version, what)?;
@@ -205,6 +207,7 @@ impl Split for ListOffsets {
         Ok(ListOffsetsRequest { timeout_ms: at.left_ms, ..request })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[Self::Item],
@@ -268,6 +271,7 @@ impl Split for OffsetsForLeaderEpochs {
         Target::Leader(at.clone())
     }
 
+    #[inline]
     fn request(&self, items: &[Self::Item], at: &At) -> Result<OffsetForLeaderEpochRequest> {
         let mut topics = BTreeMap::<_, Vec<_>>::new();
         for (partition, leader_epoch) in items {
@@ -288,6 +292,7 @@ impl Split for OffsetsForLeaderEpochs {
         Ok(OffsetForLeaderEpochRequest { replica_id: -1, topics, ..Default::default() })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[Self::Item],

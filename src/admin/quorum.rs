@@ -139,6 +139,7 @@ fn description(response: DescribeQuorumResponse) -> Result<QuorumDescription> {
 impl Run for DescribeQuorum {
     type Output = QuorumDescription;
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let request = |_: &At| {
@@ -203,6 +204,7 @@ impl Run for AddRaftVoter {
         check_once("endpoint", self.endpoints.iter().map(|endpoint| &endpoint.listener))
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let listener = |endpoint: &VoterEndpoint| Listener {
@@ -261,6 +263,7 @@ impl Run for RemoveRaftVoter {
         check_voter(self.voter, self.directory)
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let request = |_: &At| {

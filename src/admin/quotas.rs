@@ -183,6 +183,7 @@ impl Run for DescribeClientQuotas {
     /// The quotas of each entity, by name.
     type Output = BTreeMap<QuotaEntity, BTreeMap<String, f64>>;
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let component = |(kind, value): (&String, &QuotaMatch)| {
@@ -273,6 +274,7 @@ impl Run for AlterClientQuotas {
         check_once("quota entity", self.alterations.iter().map(|it| &it.entity))
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let alter = Alter { validate_only: self.validate_only };
@@ -300,6 +302,7 @@ impl Split for Alter {
         Target::Any
     }
 
+    #[inline]
     fn request(&self, items: &[QuotaAlteration], _: &At) -> Result<AlterClientQuotasRequest> {
         let op = |(key, value): (&String, &Option<f64>)| OpData {
             key: key.clone(),
@@ -319,6 +322,7 @@ impl Split for Alter {
         })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[QuotaAlteration],

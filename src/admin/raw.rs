@@ -59,6 +59,7 @@ impl<R: Request> Run for Raw<R> {
         Err(Error::config(format!("target: only {place} can answer {}", R::KEY)))
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let topic = match &self.target {

@@ -99,6 +99,7 @@ impl ElectLeaders {
         Self { kind, partitions: None }
     }
 
+    #[inline]
     fn request(&self, partitions: Option<&[TopicPartition]>, at: &At) -> ElectLeadersRequest {
         let topic = |(topic, partitions): (&str, _)| TopicPartitions {
             topic: topic.to_owned(),
@@ -150,10 +151,12 @@ impl Split for ElectLeaders {
         Target::Controller
     }
 
+    #[inline]
     fn request(&self, items: &[TopicPartition], at: &At) -> Result<ElectLeadersRequest> {
         Ok(self.request(Some(items), at))
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[TopicPartition],
@@ -174,6 +177,7 @@ impl Run for ElectLeaders {
         check_once("partition", self.partitions.iter().flatten())
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             if let Some(partitions) = self.partitions.clone() {
@@ -260,6 +264,7 @@ impl Split for AlterPartitionReassignments {
         Target::Controller
     }
 
+    #[inline]
     fn request(
         &self,
         items: &[Reassignment],
@@ -284,6 +289,7 @@ impl Split for AlterPartitionReassignments {
         })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[Reassignment],
@@ -353,6 +359,7 @@ pub struct PartitionReassignment {
 impl Run for ListPartitionReassignments {
     type Output = BTreeMap<TopicPartition, PartitionReassignment>;
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let topic = |(name, partition_indexes): (&str, _)| ListPartitionReassignmentsTopics {

@@ -140,6 +140,7 @@ impl Split for DescribeShareGroups {
         Target::Group(group.clone())
     }
 
+    #[inline]
     fn request(&self, groups: &[String], _: &At) -> Result<ShareGroupDescribeRequest> {
         Ok(ShareGroupDescribeRequest {
             group_ids: groups.to_vec(),
@@ -148,6 +149,7 @@ impl Split for DescribeShareGroups {
         })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[String],
@@ -254,6 +256,7 @@ impl Split for ListShareGroupOffsets {
         Target::Group(group.clone())
     }
 
+    #[inline]
     fn request(&self, groups: &[String], _: &At) -> Result<DescribeShareGroupOffsetsRequest> {
         let topics = self.partitions.as_ref().map(|partitions| {
             let topics = by_topic(partitions.iter().map(|at| (at, at.partition)));
@@ -273,6 +276,7 @@ impl Split for ListShareGroupOffsets {
         Ok(DescribeShareGroupOffsetsRequest { groups, ..Default::default() })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[String],
@@ -366,6 +370,7 @@ impl Split for AlterShareGroupOffsets {
         Target::Group(self.group.clone())
     }
 
+    #[inline]
     fn request(&self, items: &[Self::Item], _: &At) -> Result<AlterShareGroupOffsetsRequest> {
         let partition = |(at, start_offset): &Self::Item| AlterShareGroupOffsetsRequestPartition {
             partition_index: at.partition,
@@ -381,6 +386,7 @@ impl Split for AlterShareGroupOffsets {
         Ok(AlterShareGroupOffsetsRequest { group_id, topics, ..Default::default() })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[Self::Item],
@@ -444,6 +450,7 @@ impl Split for DeleteShareGroupOffsets {
         Target::Group(self.group.clone())
     }
 
+    #[inline]
     fn request(&self, topics: &[String], _: &At) -> Result<DeleteShareGroupOffsetsRequest> {
         let topics = topics.iter().map(|name| DeleteShareGroupOffsetsRequestTopic {
             topic_name: name.clone(),
@@ -453,6 +460,7 @@ impl Split for DeleteShareGroupOffsets {
         Ok(DeleteShareGroupOffsetsRequest { group_id, topics, ..Default::default() })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[String],

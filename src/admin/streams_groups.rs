@@ -200,6 +200,7 @@ impl Split for DescribeStreamsGroups {
         Target::Group(group.clone())
     }
 
+    #[inline]
     fn request(&self, groups: &[String], _: &At) -> Result<StreamsGroupDescribeRequest> {
         Ok(StreamsGroupDescribeRequest {
             group_ids: groups.to_vec(),
@@ -208,6 +209,7 @@ impl Split for DescribeStreamsGroups {
         })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[String],

@@ -32,6 +32,7 @@ impl ClientInstanceId {
 impl Run for ClientInstanceId {
     type Output = Uuid;
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             if let Some(id) = cluster.instance_id().get() {

@@ -122,6 +122,7 @@ impl Run for CreateDelegationToken {
         check_principals("owner", &self.owner)
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let renewer = |it: &Principal| CreatableRenewers {
@@ -198,6 +199,7 @@ impl Run for RenewDelegationToken {
         check_time("period", self.period)
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let request = |_: &At| {
@@ -244,6 +246,7 @@ impl Run for ExpireDelegationToken {
         millis("period", self.period).map(|_| ())
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let period = self.period.filter(|time| !time.is_zero());
@@ -290,6 +293,7 @@ impl Run for DescribeDelegationTokens {
         check_principals("owner", self.owners.iter().flatten())
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let owner = |it: &Principal| DescribeDelegationTokenOwner {

@@ -97,6 +97,7 @@ impl Run for DescribeUserScramCredentials {
         check_once("user", self.users.iter().flatten())
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             // An empty list would ask about all.
@@ -251,6 +252,7 @@ impl Run for AlterUserScramCredentials {
         Ok(())
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let work = || self.changes.into_iter().map(salted).collect::<Result<Vec<_>>>();
@@ -334,6 +336,7 @@ impl Split for Alter {
         Target::Controller
     }
 
+    #[inline]
     fn request(&self, items: &[Salted], _: &At) -> Result<AlterUserScramCredentialsRequest> {
         let mut request = AlterUserScramCredentialsRequest::default();
         for item in items.iter().cloned() {
@@ -345,6 +348,7 @@ impl Split for Alter {
         Ok(request)
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[Salted],

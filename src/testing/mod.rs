@@ -5,6 +5,13 @@
 //! Kafka from 0.10.1 to 4.3. Its brokers listen on loopback TCP, so any client can use them; or
 //! they are [in memory](FakeClusterBuilder::in_memory), for tests with paused time.
 //!
+//! It comes with the feature `testing`, which a dev-dependency switches on for tests alone:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! kafkio = { version = "0.1", features = ["testing"] }
+//! ```
+//!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> kafkio::Result<()> {
 //! use kafkio::Record;

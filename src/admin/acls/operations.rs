@@ -60,6 +60,7 @@ impl Split for CreateAcls {
         Target::Any
     }
 
+    #[inline]
     fn request(&self, items: &[AclBinding], _: &At) -> Result<CreateAclsRequest> {
         let creation = |acl: &AclBinding| AclCreation {
             resource_type: acl.resource.resource.code(),
@@ -75,6 +76,7 @@ impl Split for CreateAcls {
         Ok(CreateAclsRequest { creations, ..Default::default() })
     }
 
+    #[inline]
     fn answers(
         &self,
         items: &[AclBinding],
@@ -104,6 +106,7 @@ impl DescribeAcls {
 impl Run for DescribeAcls {
     type Output = Vec<AclBinding>;
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let filter = &self.filter;
@@ -180,6 +183,7 @@ impl Split for DeleteAcls {
         Target::Any
     }
 
+    #[inline]
     fn request(&self, items: &[AclFilter], at: &At) -> Result<DeleteAclsRequest> {
         let filter = |filter: &AclFilter| {
             Ok(DeleteAclsFilter {
@@ -197,6 +201,7 @@ impl Split for DeleteAcls {
         Ok(DeleteAclsRequest { filters, ..Default::default() })
     }
 
+    #[inline]
     fn answers(
         &self,
         items: &[AclFilter],

@@ -209,6 +209,7 @@ impl Split for DescribeConfigs {
         resource.target()
     }
 
+    #[inline]
     fn request(&self, resources: &[ConfigResource], _: &At) -> Result<DescribeConfigsRequest> {
         let resource = |resource: &ConfigResource| DescribeConfigsResource {
             resource_type: resource.kind.code(),
@@ -224,6 +225,7 @@ impl Split for DescribeConfigs {
         })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[ConfigResource],

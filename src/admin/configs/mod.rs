@@ -166,6 +166,7 @@ impl ListConfigResources {
 impl Run for ListConfigResources {
     type Output = Vec<ConfigResource>;
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let request = |at: &At| {

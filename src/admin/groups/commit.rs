@@ -70,6 +70,7 @@ impl Split for AlterGroupOffsets {
         (code == ErrorCode::REBALANCE_IN_PROGRESS).then_some(true)
     }
 
+    #[inline]
     fn request(&self, items: &[Self::Item], _: &At) -> Result<OffsetCommitRequest> {
         let partition = |(at, committed): &Self::Item| OffsetCommitRequestPartition {
             partition_index: at.partition,
@@ -89,6 +90,7 @@ impl Split for AlterGroupOffsets {
         Ok(OffsetCommitRequest { group_id: self.group.clone(), topics, ..Default::default() })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[Self::Item],
@@ -150,6 +152,7 @@ impl Split for DeleteGroupOffsets {
         Target::Group(self.group.clone())
     }
 
+    #[inline]
     fn request(&self, items: &[TopicPartition], _: &At) -> Result<OffsetDeleteRequest> {
         let partition = |at: &TopicPartition| OffsetDeleteRequestPartition {
             partition_index: at.partition,
@@ -165,6 +168,7 @@ impl Split for DeleteGroupOffsets {
         Ok(OffsetDeleteRequest { group_id: self.group.clone(), topics, ..Default::default() })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[TopicPartition],

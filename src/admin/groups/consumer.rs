@@ -105,6 +105,7 @@ impl Run for DescribeConsumerGroups {
         check_groups(&self.groups)
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move { Ok(Results::new(self.described(&cluster, deadline).await?)) })
     }
@@ -195,6 +196,7 @@ impl Split for DescribeConsumerGroups {
         Target::Group(group.clone())
     }
 
+    #[inline]
     fn request(&self, groups: &[String], _: &At) -> Result<ConsumerGroupDescribeRequest> {
         Ok(ConsumerGroupDescribeRequest {
             group_ids: groups.to_vec(),
@@ -203,6 +205,7 @@ impl Split for DescribeConsumerGroups {
         })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[String],

@@ -45,10 +45,12 @@ impl Split for DeleteGroups {
         Target::Group(group.clone())
     }
 
+    #[inline]
     fn request(&self, groups: &[String], _: &At) -> Result<DeleteGroupsRequest> {
         Ok(DeleteGroupsRequest { groups_names: groups.to_vec(), ..Default::default() })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[String],

@@ -106,6 +106,7 @@ impl Split for DescribeGroups {
         Target::Group(group.clone())
     }
 
+    #[inline]
     fn request(&self, groups: &[String], at: &At) -> Result<DescribeGroupsRequest> {
         if self.authorized_operations {
             at.needs::<DescribeGroupsRequest>(3, "authorized operations of groups")?;
@@ -117,6 +118,7 @@ impl Split for DescribeGroups {
         })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[String],

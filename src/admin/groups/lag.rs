@@ -78,6 +78,7 @@ impl Run for ListGroupLag {
         check_groups(&self.groups)
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let describe = DescribeConsumerGroups::new(&self.groups);

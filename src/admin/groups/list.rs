@@ -54,6 +54,7 @@ pub struct GroupListing {
 impl Run for ListGroups {
     type Output = Listing<GroupListing>;
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let request = |at: &At| self.request(at);
@@ -72,6 +73,7 @@ impl Run for ListGroups {
 }
 
 impl ListGroups {
+    #[inline]
     fn request(&self, at: &At) -> Result<ListGroupsRequest> {
         // Older brokers do not tell states and types either.
         if !self.states.is_empty() {

@@ -80,6 +80,7 @@ impl Run for RemoveMembers {
         check_once("member", members)
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let members = if let Some(members) = &self.members {
@@ -114,6 +115,7 @@ impl Split for RemoveMembers {
         Target::Group(self.group.clone())
     }
 
+    #[inline]
     fn request(&self, members: &[MemberToRemove], at: &At) -> Result<LeaveGroupRequest> {
         let mut request = LeaveGroupRequest { group_id: self.group.clone(), ..Default::default() };
         for member in members {
@@ -140,6 +142,7 @@ impl Split for RemoveMembers {
         Ok(request)
     }
 
+    #[inline]
     fn answers(
         &self,
         members: &[MemberToRemove],

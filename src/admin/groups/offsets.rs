@@ -109,6 +109,7 @@ impl Run for ListGroupOffsets {
         check_once("partition", self.partitions.iter().flatten())
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move { Ok(Results::new(self.listed(&cluster, deadline).await?)) })
     }
@@ -193,6 +194,7 @@ impl Split for ListGroupOffsets {
         (code == ErrorCode::UNSTABLE_OFFSET_COMMIT).then_some(true)
     }
 
+    #[inline]
     fn request(&self, groups: &[String], at: &At) -> Result<OffsetFetchRequest> {
         if self.require_stable {
             at.needs::<OffsetFetchRequest>(7, "listing stable offsets")?;
@@ -232,6 +234,7 @@ impl Split for ListGroupOffsets {
         Ok(request)
     }
 
+    #[inline]
     fn answers(
         &self,
         groups: &[String],

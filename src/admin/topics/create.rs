@@ -190,11 +190,13 @@ impl Split for CreateTopics {
         again_on_quota(self.retry_on_quota_violation, code)
     }
 
+    #[inline]
     fn request(&self, topics: &[NewTopic], at: &At) -> Result<CreateTopicsRequest> {
         let request = create_topics_request(topics, at.left_ms, at.version);
         Ok(CreateTopicsRequest { validate_only: self.validate_only, ..request })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[NewTopic],

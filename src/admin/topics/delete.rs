@@ -60,6 +60,7 @@ impl Split for DeleteTopics {
         again_on_quota(self.retry_on_quota_violation, code)
     }
 
+    #[inline]
     fn request(&self, topics: &[TopicRef], at: &At) -> Result<DeleteTopicsRequest> {
         if topics.iter().any(|topic| matches!(topic, TopicRef::Id(_))) {
             at.needs::<DeleteTopicsRequest>(6, "deleting topics by id")?;
@@ -67,6 +68,7 @@ impl Split for DeleteTopics {
         Ok(delete_topics_request(topics, at.left_ms, at.version))
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[TopicRef],

@@ -57,6 +57,7 @@ pub struct TopicListing {
 impl Run for ListTopics {
     type Output = Vec<TopicListing>;
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let topics = metadata(&cluster, deadline, "list topics", |version| {
@@ -156,6 +157,7 @@ impl Run for DescribeTopics {
         }
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             // A request with an id in it is one about ids alone.

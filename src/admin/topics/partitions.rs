@@ -93,6 +93,7 @@ impl Split for CreatePartitions {
         again_on_quota(self.retry_on_quota_violation, code)
     }
 
+    #[inline]
     fn request(&self, topics: &[Self::Item], at: &At) -> Result<CreatePartitionsRequest> {
         let topic = |(name, new): &Self::Item| {
             let assignments = new.assignments.iter().map(|brokers| CreatePartitionsAssignment {
@@ -115,6 +116,7 @@ impl Split for CreatePartitions {
         })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[Self::Item],

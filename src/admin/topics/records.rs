@@ -78,6 +78,7 @@ impl Split for DeleteRecords {
         Target::Leader(at.clone())
     }
 
+    #[inline]
     fn request(&self, partitions: &[Self::Item], at: &At) -> Result<DeleteRecordsRequest> {
         let mut topics = BTreeMap::<&str, Vec<_>>::new();
         for (partition, before) in partitions {
@@ -102,6 +103,7 @@ impl Split for DeleteRecords {
         })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[Self::Item],

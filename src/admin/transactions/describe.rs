@@ -72,11 +72,13 @@ impl Split for DescribeTransactions {
         Target::Transaction(id.clone())
     }
 
+    #[inline]
     fn request(&self, ids: &[String], _: &At) -> Result<DescribeTransactionsRequest> {
         let transactional_ids = ids.to_vec();
         Ok(DescribeTransactionsRequest { transactional_ids, ..Default::default() })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[String],

@@ -46,6 +46,7 @@ impl Run for AbortTransaction {
         Ok(())
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<()> {
         Box::pin(async move {
             let partitions = vec![self.partition.clone()];
@@ -69,6 +70,7 @@ impl Split for AbortTransaction {
         Target::Leader(at.clone())
     }
 
+    #[inline]
     fn request(&self, _: &[TopicPartition], _: &At) -> Result<WriteTxnMarkersRequest> {
         let topic = WritableTxnMarkerTopic {
             name: self.partition.topic.as_ref().to_owned(),
@@ -86,6 +88,7 @@ impl Split for AbortTransaction {
         Ok(WriteTxnMarkersRequest { markers: vec![marker], ..Default::default() })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[TopicPartition],
@@ -157,6 +160,7 @@ impl Split for FenceProducers {
         Target::Transaction(id.clone())
     }
 
+    #[inline]
     fn request(&self, ids: &[String], at: &At) -> Result<InitProducerIdRequest> {
         Ok(InitProducerIdRequest {
             transactional_id: ids.first().cloned(),
@@ -165,6 +169,7 @@ impl Split for FenceProducers {
         })
     }
 
+    #[inline]
     fn answers(
         &self,
         ids: &[String],
@@ -199,6 +204,7 @@ impl Run for ForceTerminateTransaction {
         PerItem::check(&self.0)
     }
 
+    #[inline]
     fn run(self, context: Context) -> Running<()> {
         Box::pin(async move { self.0.run(context).await?.into_only().map(|_| ()) })
     }

@@ -62,6 +62,7 @@ impl Run for ListTransactions {
         millis("longer_than", self.longer_than).map(|_| ())
     }
 
+    #[inline]
     fn run(self, Context { cluster, deadline }: Context) -> Running<Self::Output> {
         Box::pin(async move {
             let request = |_: &_| self.request();
@@ -81,6 +82,7 @@ impl Run for ListTransactions {
 }
 
 impl ListTransactions {
+    #[inline]
     fn request(&self) -> Result<ListTransactionsRequest> {
         Ok(ListTransactionsRequest {
             state_filters: self.states.iter().map(|state| state.name().to_owned()).collect(),

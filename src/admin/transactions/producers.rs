@@ -74,6 +74,7 @@ impl Split for DescribeProducers {
         self.broker.map_or_else(|| Target::Leader(at.clone()), Target::Broker)
     }
 
+    #[inline]
     fn request(&self, items: &[TopicPartition], _: &At) -> Result<DescribeProducersRequest> {
         let topics = by_topic(items.iter().map(|at| (at, at.partition)));
         let topics = topics.into_iter().map(|(name, partition_indexes)| TopicRequest {
@@ -84,6 +85,7 @@ impl Split for DescribeProducers {
         Ok(DescribeProducersRequest { topics: topics.collect(), ..Default::default() })
     }
 
+    #[inline]
     fn answers(
         &self,
         _: &[TopicPartition],
