@@ -44,6 +44,9 @@ pub enum ErrorKind {
     Protocol,
     /// A record batch is damaged, or cannot be decompressed or encoded.
     Record,
+    /// Records that were read, or were to be read next, are not in the log any more: an unclean
+    /// election has lost them, or the topic was deleted and created again.
+    DataLoss,
     /// The broker is too old, or too new, for what was asked.
     Unsupported,
     /// A record is larger than the writer, or the broker, accepts.

@@ -354,6 +354,10 @@ async fn a_topic_made_anew_is_read_from_its_beginning() {
     cluster.delete_topic("t");
     cluster.create_topic("t", 1);
     fill(&client, "t", 0, 100..103).await;
+    let item = timeout(Duration::from_secs(60), reader.next()).await.expect("no stall").unwrap();
+    let error = item.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DataLoss);
+    assert!(error.to_string().starts_with("t[0]: the topic was deleted"), "{error}");
     assert_eq!(take(&mut reader, 3).await, [100, 101, 102]);
 }
 

@@ -72,6 +72,19 @@ pub struct PartitionMetadata {
     pub(crate) contradicted: u8,
 }
 
+/// A leader that a response told of (KIP-951).
+#[derive(Clone, Debug)]
+pub(crate) struct LeaderHint {
+    pub(crate) topic: Arc<str>,
+    /// Nil if it is not known.
+    pub(crate) topic_id: Uuid,
+    pub(crate) partition: i32,
+    pub(crate) leader: i32,
+    pub(crate) epoch: i32,
+    /// Where it is, if the response said so.
+    pub(crate) endpoint: Option<Broker>,
+}
+
 impl Metadata {
     /// This snapshot with an answer merged in. Topics that were not asked for stay as they are.
     pub(crate) fn merged(&self, response: MetadataResponse) -> Self {
@@ -110,24 +123,22 @@ impl Metadata {
     }
 
     /// This snapshot with a leader that a response told of (KIP-951), unless it is known already
-    /// or known to be older.
-    pub(crate) fn with_leader(
-        &self,
-        topic: &str,
-        partition: i32,
-        leader: i32,
-        epoch: i32,
-    ) -> Option<Self> {
-        let (name, known) = self.topics.get_key_value(topic)?;
-        let index = usize::try_from(partition).ok()?;
-        if known.partitions.get(index)?.leader_epoch >= epoch || !self.brokers.contains_key(&leader)
-        {
+    /// or known to be older, or is of another topic that had the name.
+    pub(crate) fn with_leader(&self, hint: &LeaderHint) -> Option<Self> {
+        let (name, known) = self.topics.get_key_value(&hint.topic)?;
+        let index = usize::try_from(hint.partition).ok()?;
+        let is_other = !hint.topic_id.is_nil() && !known.id.is_nil() && hint.topic_id != known.id;
+        if is_other || known.partitions.get(index)?.leader_epoch >= hint.epoch {
             return None;
+        }
+        let mut next = self.clone();
+        if !self.brokers.contains_key(&hint.leader) {
+            let endpoint = hint.endpoint.as_ref().filter(|it| it.id == hint.leader)?;
+            next.brokers.insert(hint.leader, endpoint.clone());
         }
         let mut topic = TopicMetadata::clone(known);
         let moved = topic.partitions.get_mut(index)?;
-        (moved.leader, moved.leader_epoch) = (Some(leader), epoch);
-        let mut next = self.clone();
+        (moved.leader, moved.leader_epoch) = (Some(hint.leader), hint.epoch);
         next.topics.insert(name.clone(), Arc::new(topic));
         Some(next)
     }
@@ -273,10 +284,24 @@ mod tests {
     #[test]
     fn a_hint_moves_the_leader_forward_only() {
         let known = Metadata::default().merged(answer(0, 5, 1, 7));
-        assert_eq!(known.with_leader("t", 0, 2, 6).unwrap().leader("t", 0), Some((2, 6)));
-        assert!(known.with_leader("t", 0, 2, 5).is_none());
-        assert!(known.with_leader("t", 0, 9, 6).is_none(), "not a broker we know");
-        assert!(known.with_leader("t", 1, 2, 6).is_none());
+        let hint = |partition, leader, epoch, id| LeaderHint {
+            topic: "t".into(),
+            topic_id: Uuid(id),
+            partition,
+            leader,
+            epoch,
+            endpoint: None,
+        };
+        let with = |hint| known.with_leader(&hint);
+        assert_eq!(with(hint(0, 2, 6, 7)).unwrap().leader("t", 0), Some((2, 6)));
+        assert_eq!(with(hint(0, 2, 6, 0)).unwrap().leader("t", 0), Some((2, 6)), "no id");
+        assert!(with(hint(0, 2, 5, 7)).is_none());
+        assert!(with(hint(0, 2, 6, 8)).is_none(), "another topic of that name");
+        assert!(with(hint(0, 9, 6, 7)).is_none(), "not a broker we know");
+        assert!(with(hint(1, 2, 6, 7)).is_none());
+        let endpoint = Broker { id: 9, host: "nine".to_owned(), port: 9, rack: None };
+        let told = with(LeaderHint { endpoint: Some(endpoint), ..hint(0, 9, 6, 7) }).unwrap();
+        assert_eq!((told.leader("t", 0), &*told.brokers[&9].host), (Some((9, 6)), "nine"));
     }
 
     #[test]

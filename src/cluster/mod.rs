@@ -21,8 +21,8 @@ use tokio::time::Instant;
 
 pub(crate) use ask::{At, check_response};
 pub(crate) use config::{ClusterConfig, Source, check_duration};
-pub(crate) use metadata::Metadata;
 pub use metadata::{Broker, PartitionMetadata, TopicMetadata};
+pub(crate) use metadata::{LeaderHint, Metadata};
 pub use offsets::FoundOffset;
 pub(crate) use offsets::{
     EARLIEST, LATEST, MAX_TIMESTAMP, found_offset, list_offsets_at, list_offsets_request,
@@ -292,15 +292,13 @@ impl Cluster {
     }
 
     /// A response named a new leader (KIP-951): used at once, and metadata follows.
-    pub(crate) fn leader_hint(&self, topic: &str, partition: i32, leader: i32, epoch: i32) {
-        self.0.shared.metadata.send_if_modified(|metadata| {
-            match metadata.with_leader(topic, partition, leader, epoch) {
-                Some(next) => {
-                    *metadata = Arc::new(next);
-                    true
-                }
-                None => false,
+    pub(crate) fn leader_hint(&self, hint: &LeaderHint) {
+        self.0.shared.metadata.send_if_modified(|metadata| match metadata.with_leader(hint) {
+            Some(next) => {
+                *metadata = Arc::new(next);
+                true
             }
+            None => false,
         });
     }
 

@@ -1,53 +1,80 @@
 //! The fetch loop of one broker. It waits for nobody: neither for other brokers, nor for the
 //! application, except that it holds no more than its share of the byte budget.
+//!
+//! It has two connections. A request that waits for data on one of them is abandoned when something
+//! else is wanted, and the next one goes out on the other: a seek does not wait for a long poll.
 
+use std::future::{Future, pending};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
-use super::budget::{Budget, Charge, Loan};
-use super::fetch::{self, Fetch, Fetched, Found, Outcome};
-use super::partition::Partition;
-use super::{Chunk, Config, Delivery, Event, Shared};
+use super::{Event, Shared};
+use super::budget::Budget;
+use super::builder::Config;
+use super::decode::{Backlog, CHUNK, Room, Step};
+use super::fetch::{self, Outcome, Rules};
+use super::partition::{Partition, State};
+use super::session::{Session, Terms, Verdict};
 use crate::cluster::Cluster;
-use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::messages::fetch::FetchRequest;
-use crate::record::{Batch, RawBatch};
+use crate::error::{Error, Result};
+use crate::protocol::messages::fetch::{FetchRequest, FetchResponse};
+use crate::task::{self, Task};
 use crate::transport::{Answer, Connection};
 
-/// What the engine and the loop of one broker share.
+/// What the engine, the partitions and the loop of one broker share.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) broker: i32,
     pub(super) budget: Arc<Budget>,
-    state: Mutex<LaneState>,
+    inbox: Mutex<Inbox>,
 }
 
 #[derive(Debug, Default)]
-struct LaneState {
-    partitions: Arc<Vec<Arc<Partition>>>,
+struct Inbox {
+    partitions: Vec<Arc<Partition>>,
+    is_new: bool,
     /// This broker's share of the budget, in bytes.
     share: usize,
+    /// Partitions whose cursors have changed; each at most once.
+    touched: Vec<Arc<Partition>>,
 }
 
 impl Lane {
     pub(super) fn new(broker: i32) -> Arc<Self> {
-        Arc::new(Self { broker, budget: Budget::new(), state: Mutex::default() })
+        Arc::new(Self { broker, budget: Arc::default(), inbox: Mutex::default() })
     }
 
-    /// Tells the loop which partitions the broker leads now.
-    pub(super) fn assign(&self, partitions: Vec<Arc<Partition>>, share: usize) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = LaneState { partitions: Arc::new(partitions), share };
-        drop(state);
+    /// Tells the loop which partitions to fetch from the broker now.
+    pub(super) fn assign(self: &Arc<Self>, partitions: Vec<Arc<Partition>>, share: usize) {
+        let mut is_new = false;
+        for partition in &partitions {
+            is_new |= partition.move_to(self);
+        }
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = (inbox.partitions.len(), inbox.share);
+        if is_new || before != (partitions.len(), share) || inbox.differs(&partitions) {
+            (inbox.partitions, inbox.share, inbox.is_new) = (partitions, share, true);
+            drop(inbox);
+            self.budget.wake.notify_one();
+        }
+    }
+
+    /// The cursor of a partition has changed.
+    pub(super) fn post(&self, partition: Arc<Partition>) {
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        inbox.touched.push(partition);
+        drop(inbox);
         self.budget.wake.notify_one();
     }
+}
 
-    fn now(&self) -> (Arc<Vec<Arc<Partition>>>, usize) {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        (state.partitions.clone(), state.share)
+impl Inbox {
+    fn differs(&self, partitions: &[Arc<Partition>]) -> bool {
+        self.partitions.iter().zip(partitions).any(|(old, new)| !Arc::ptr_eq(old, new))
     }
 }
 
@@ -57,216 +84,366 @@ pub(super) struct Context {
     pub(super) cluster: Cluster,
     pub(super) config: Arc<Config>,
     pub(super) events: mpsc::UnboundedSender<Event>,
-    /// Wakes the engine, to resolve a cursor.
+    /// Wakes the engine: a cursor has to be resolved, validated or moved.
     pub(super) engine: Arc<tokio::sync::Notify>,
     pub(super) shared: Arc<Shared>,
 }
 
-/// Runs until the reader is dropped.
-pub(super) async fn run(context: Context, lane: Arc<Lane>) {
-    let mut failures = 0;
-    let mut turn = 0;
-    // Its own: a long poll holds up whatever comes behind it.
-    let mut connection = None;
-    // The request that is under way while the data of the one before is delivered.
-    let mut under_way = None;
-    loop {
-        let next = match under_way.take() {
-            Some(sent) => Ok(Next::Sent(sent)),
-            None => send(&context, &lane, &mut connection, &mut turn).await,
-        };
-        let (asked, response) = match next {
-            Ok(Next::Sent(sent)) => (sent.asked, sent.answer.await.map_err(Error::from)),
-            Ok(Next::Idle(until)) => {
-                idle(&lane, until).await;
-                continue;
-            }
-            Err(error) => (Vec::new(), Err(error)),
-        };
-        let response = match response {
-            Ok(response) => response,
-            Err(error) => {
-                failures += 1;
-                lost(&context, &lane, &asked, error, failures).await;
-                continue;
-            }
-        };
-        failures = 0;
-        let (broker, backoff) = (lane.broker, context.cluster.config().backoff);
-        let outcome =
-            fetch::apply(response, &asked, broker, &context.config, backoff, Instant::now());
-        // Events take memory too, however little they hold.
-        let events: usize = outcome.fetched.iter().map(|fetched| fetched.batches.len()).sum();
-        let loan = lane.budget.lend(outcome.bytes + events * size_of::<Event>());
-        // Not if it has to be dialled first: what is here must not wait for that.
-        if connection.as_ref().is_some_and(|connection| !connection.is_closed()) {
-            if let Ok(Next::Sent(sent)) = send(&context, &lane, &mut connection, &mut turn).await {
-                under_way = Some(sent);
-            }
-        }
-        if !deliver(&context, &lane, outcome, loan).await {
-            return;
-        }
-    }
+/// Starts the loop; it runs until the reader is dropped.
+pub(super) fn start(context: Context, lane: Arc<Lane>) -> Task<()> {
+    let fetching = Loop {
+        context,
+        lane,
+        session: Session::new(),
+        backlog: Backlog::default(),
+        share: 0,
+        connections: [None, None],
+        active: 0,
+        dialling: None,
+        waiting: None,
+        abandoned: None,
+        failures: 0,
+        not_before: None,
+        quiet: 0,
+    };
+    task::spawn(fetching.run())
 }
 
-/// What a loop does next.
-enum Next {
-    Sent(Sent),
-    /// Nothing, until it is woken or the time comes.
-    Idle(Option<Instant>),
+struct Loop {
+    context: Context,
+    lane: Arc<Lane>,
+    session: Session,
+    backlog: Backlog,
+    share: usize,
+    /// Its own: a long poll holds up whatever comes behind it.
+    connections: [Option<Connection>; 2],
+    /// The index of the one that requests go out on.
+    active: usize,
+    /// For the index with it.
+    dialling: Option<(usize, BoxFuture<'static, Result<Connection>>)>,
+    waiting: Option<Waiting>,
+    /// The answer to come on the other connection, which nobody needs.
+    abandoned: Option<Answer<FetchRequest>>,
+    failures: u32,
+    /// After a failure, no request goes out before this.
+    not_before: Option<Instant>,
+    /// Answers in a row that had no data.
+    quiet: u32,
 }
 
 /// A fetch that is under way.
-struct Sent {
+struct Waiting {
     answer: Answer<FetchRequest>,
-    asked: Vec<fetch::Asked>,
+    since: Instant,
+    /// The most that it may bring.
+    reserved: usize,
 }
 
-/// Sends a fetch, if something is wanted and there is room for its answer.
-async fn send(
-    context: &Context,
-    lane: &Lane,
-    connection: &mut Option<Connection>,
-    turn: &mut usize,
-) -> Result<Next> {
-    let config = &context.config;
-    let (partitions, share) = lane.now();
-    // Half of the share, so that one answer can be fetched while another is being read; and an
-    // answer has more in it than records.
-    let max_frame = context.cluster.config().max_frame_size;
-    let max_bytes = config.max_bytes.min(share / 2).min(max_frame / 2).max(1);
-    if lane.budget.held() + max_bytes > share {
-        return Ok(Next::Idle(None));
-    }
-    *turn = turn.wrapping_add(1);
-    let max_bytes = i32::try_from(max_bytes).unwrap_or(i32::MAX);
-    let now = Instant::now();
-    let fetch = match Fetch::build(&partitions, lane.broker, *turn, max_bytes, config, now) {
-        Ok(fetch) => fetch,
-        Err(retry) => return Ok(Next::Idle(retry)),
-    };
-    let connection = match connection.take().filter(|connection| !connection.is_closed()) {
-        Some(open) => connection.insert(open),
-        None => connection.insert(context.cluster.dial(lane.broker).await?),
-    };
-    let mut version = connection.version::<FetchRequest>()?;
-    if !fetch.has_ids {
-        version = version.min(FetchRequest::LAST_BY_NAME);
-    }
-    let request = for_version(fetch.request, version);
-    let timeout = config.max_wait + context.cluster.config().request_timeout;
-    let answer = connection.start_at(version, &request, timeout).await?;
-    Ok(Next::Sent(Sent { answer, asked: fetch.asked }))
-}
+/// How long an answer may take before it counts as waiting for data.
+const GRACE: Duration = Duration::from_millis(5);
 
-/// Drops what a version cannot say and does not need.
-fn for_version(mut request: FetchRequest, version: i16) -> FetchRequest {
-    for topic in &mut request.topics {
-        if version <= FetchRequest::LAST_BY_NAME {
-            topic.topic_id = crate::wire::Uuid::default();
-        } else {
-            topic.topic.clear();
-        }
-    }
-    request
-}
+/// The first wait while a partition is left out because it is full: it may want more soon.
+const SHORT_WAIT: Duration = Duration::from_millis(10);
 
-/// Waits until something may be wanted: bytes given back, a partition, or the end of a backoff.
-async fn idle(lane: &Lane, until: Option<Instant>) {
-    let wake = lane.budget.wake.notified();
-    match until {
-        Some(at) => drop(timeout_at(at, wake).await),
-        None => wake.await,
-    }
-}
-
-/// The broker cannot be reached, and its partitions may have moved; or it sends what cannot be
-/// read, and would send that again.
-async fn lost(context: &Context, lane: &Lane, asked: &[fetch::Asked], error: Error, failures: u32) {
-    tracing::debug!(broker = lane.broker, %error, failures, "fetch failed");
-    context.cluster.refresh();
-    if !error.is_retriable() {
-        for asked in asked {
-            asked.partition.halt(asked.epoch);
-        }
-        let text = format!("fetch from broker {}", lane.broker);
-        let _ = context.events.send(Event::Error(error.context(text)));
-    }
-    let mut wait = context.cluster.config().backoff.after(failures);
-    if lane.now().0.is_empty() {
-        wait = wait.max(Duration::from_secs(1));
-    }
-    tokio::time::sleep(wait).await;
-}
-
-/// Decodes the batches and hands them to the reader. `false` when there is no reader any more.
-async fn deliver(context: &Context, lane: &Lane, outcome: Outcome, loan: Arc<Loan>) -> bool {
-    for (partition, leader, epoch) in &outcome.hints {
-        let at = &partition.at;
-        context.cluster.leader_hint(&at.topic, at.partition, *leader, *epoch);
-    }
-    if outcome.stale {
-        context.cluster.refresh();
-    }
-    if outcome.unresolved {
-        context.engine.notify_one();
-    }
-    let mut decoded = 0;
-    for Fetched { partition, epoch, from, batches } in outcome.fetched {
-        for found in batches {
-            let mut size = 0;
-            let item = match found {
-                Found::Skip(next) => Delivery::Skip(next),
-                Found::Batch(raw) => {
-                    let batch = decode(&partition, raw, context.config.max_batch_bytes);
-                    size = batch.as_ref().map_or(0, Batch::size);
-                    batch.map_or_else(Delivery::Error, Delivery::Batch)
+impl Loop {
+    async fn run(mut self) {
+        loop {
+            self.read_inbox();
+            let now = Instant::now();
+            // The next request goes out before what has come is decoded.
+            let until = match self.advance(now).await {
+                Ok(until) => until,
+                Err(error) => {
+                    self.failed(error);
+                    self.not_before
                 }
             };
-            let is_damaged = matches!(item, Delivery::Error(_));
-            if is_damaged {
-                partition.halt(epoch);
+            let step = self.decode();
+            match step {
+                Step::Closed => return,
+                Step::Short => self.make_room(),
+                Step::More | Step::Rest => {}
             }
-            let charge = Charge::new(loan.clone(), partition.clone(), size);
-            let chunk = Chunk { partition: partition.clone(), epoch, from, item, charge };
-            if !partition.send(Event::Data(chunk)) {
-                return false;
+            tokio::select! {
+                biased;
+                response = done(self.waiting.as_mut().map(|it| &mut it.answer)) => {
+                    self.waiting = None;
+                    self.answered(response.map_err(Error::from));
+                }
+                _ = done(self.abandoned.as_mut()) => self.abandoned = None,
+                dialled = done(self.dialling.as_mut().map(|(_, dialling)| dialling)) => {
+                    self.dialled(dialled);
+                }
+                () = self.lane.budget.wake.notified() => {}
+                () = sleep_or_never(until) => {}
+                () = tokio::task::yield_now(), if step == Step::More => {}
             }
-            if is_damaged {
-                break;
-            }
-            decoded += size;
-            if decoded >= TURN {
-                decoded = 0;
-                tokio::task::yield_now().await;
-            }
-        }
-        let mut cursor = partition.cursor();
-        cursor.delivering = None;
-        if cursor.leader != Some(lane.broker) {
-            // Its new leader has been waiting for this.
-            context.engine.notify_one();
         }
     }
-    let mut errors = outcome.errors.into_iter();
-    errors.all(|(partition, epoch, error)| {
-        let charge = Charge::new(loan.clone(), partition.clone(), 0);
-        let item = Delivery::Error(error);
-        let chunk = Chunk { partition: partition.clone(), epoch, from: 0, item, charge };
-        partition.send(Event::Data(chunk))
-    })
+
+    fn read_inbox(&mut self) {
+        let mut inbox = self.lane.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let partitions = std::mem::take(&mut inbox.is_new).then(|| inbox.partitions.clone());
+        let touched = std::mem::take(&mut inbox.touched);
+        self.share = inbox.share;
+        drop(inbox);
+        if let Some(partitions) = partitions {
+            self.session.assign(partitions);
+        }
+        for partition in touched {
+            partition.cursor().looked_at(&self.lane);
+            self.session.touch(&partition);
+            self.backlog.touch(&partition);
+        }
+    }
+
+    /// The most that may wait of a partition that has a channel of its own.
+    fn cap(&self) -> usize {
+        (self.share / 2 / self.session.entries.len().max(1)).max(1)
+    }
+
+    /// Sends what is wanted, as far as it can be now. Returns when to look again.
+    async fn advance(&mut self, now: Instant) -> Result<Option<Instant>> {
+        if let Some(at) = self.not_before.filter(|at| now < *at) {
+            return Ok(Some(at));
+        }
+        if self.dialling.is_some() {
+            return Ok(None);
+        }
+        let until = self.session.next_look(now);
+        let (context, lane) = (self.context.clone(), self.lane.clone());
+        let terms = Terms {
+            lane: &lane,
+            config: &context.config,
+            now,
+            cap: self.cap(),
+            short_wait: SHORT_WAIT
+                .saturating_mul(1 << self.quiet.min(10))
+                .min(context.config.max_wait),
+        };
+        if let Some(waiting) = &self.waiting {
+            // One answer at most is abandoned at a time, however often something else is wanted.
+            if self.abandoned.is_some() || !self.session.wants_more(&terms) {
+                return Ok(until);
+            }
+            let at = waiting.since + GRACE;
+            if now < at {
+                return Ok(until.into_iter().chain([at]).min());
+            }
+            let other = 1 - self.active;
+            if !self.is_open(other) {
+                self.dial(other);
+                return Ok(None);
+            }
+            self.abandoned = self.waiting.take().map(|waiting| waiting.answer);
+            self.active = other;
+            self.session.abandoned();
+        } else if !self.session.is_wanted(&terms) {
+            return Ok(until);
+        }
+        let config = &context.config;
+        let max_frame = context.cluster.config().max_frame_size;
+        // Half of the share, so that one answer can be fetched while another is being read; and an
+        // answer has more in it than records.
+        let most = config.max_bytes.min(self.share / 2).min(max_frame / 2).max(1);
+        if !self.session.is_diverted {
+            let has_room = || lane.budget.held() + most <= self.share;
+            if !lane.budget.check(has_room) {
+                self.make_room();
+                return Ok(until);
+            }
+        }
+        if !self.is_open(self.active) {
+            self.dial(self.active);
+            return Ok(None);
+        }
+        let Some(Some(connection)) = self.connections.get(self.active) else { return Ok(until) };
+        let version = connection.version::<FetchRequest>()?;
+        let (is_diverted, mut reserved) = (self.session.is_diverted, most);
+        let max_bytes = |known: usize| {
+            if is_diverted {
+                // Each has a limit of its own, whatever the others hold.
+                reserved = most.min(known.saturating_mul(terms.cap));
+            }
+            i32::try_from(reserved).unwrap_or(i32::MAX)
+        };
+        let Some((version, request)) = self.session.request(version, max_bytes, &terms) else {
+            return Ok(until);
+        };
+        let timeout = config.max_wait + context.cluster.config().request_timeout;
+        match connection.start_at(version, &request, timeout).await {
+            Ok(answer) => self.waiting = Some(Waiting { answer, since: now, reserved }),
+            Err(error) => {
+                self.session.lost();
+                return Err(error.into());
+            }
+        }
+        Ok(until)
+    }
+
+    fn is_open(&self, at: usize) -> bool {
+        let connection = self.connections.get(at).and_then(Option::as_ref);
+        connection.is_some_and(|connection| !connection.is_closed())
+    }
+
+    /// Not waited for here: what has come must not wait for that.
+    fn dial(&mut self, at: usize) {
+        let (cluster, broker) = (self.context.cluster.clone(), self.lane.broker);
+        self.dialling = Some((at, Box::pin(async move { cluster.dial(broker).await })));
+    }
+
+    fn dialled(&mut self, dialled: Result<Connection>) {
+        let Some((at, _)) = self.dialling.take() else { return };
+        match dialled {
+            Ok(connection) => {
+                self.session.connected();
+                if let Some(place) = self.connections.get_mut(at) {
+                    *place = Some(connection);
+                }
+            }
+            Err(error) => self.failed(error),
+        }
+    }
+
+    fn answered(&mut self, response: Result<FetchResponse>) {
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => {
+                self.session.lost();
+                self.failed(error);
+                return;
+            }
+        };
+        let cluster = &self.context.cluster;
+        let (now, backoff) = (Instant::now(), cluster.config().backoff);
+        match self.session.answered(&response) {
+            Verdict::Good => self.failures = 0,
+            Verdict::Over { failures } => {
+                let code = response.error_code;
+                tracing::debug!(broker = self.lane.broker, code, failures, "session is over");
+                // The first time, the broker has just lost it.
+                self.not_before = (failures > 1).then(|| now + backoff.after(failures - 1));
+                cluster.refresh();
+                return;
+            }
+            Verdict::Failed(code) => {
+                tracing::debug!(broker = self.lane.broker, %code, "fetch refused");
+                self.failures += 1;
+                self.not_before = Some(now + backoff.after(self.failures));
+                cluster.refresh();
+                return;
+            }
+        }
+        let metadata = cluster.metadata();
+        let terms = Terms {
+            lane: &self.lane,
+            config: &self.context.config,
+            now,
+            cap: 0,
+            short_wait: Duration::ZERO,
+        };
+        let rules = Rules {
+            terms: &terms,
+            backoff,
+            replica_age: cluster.config().metadata_max_age,
+            is_broker: &|id| metadata.brokers.contains_key(&id),
+        };
+        let outcome = fetch::apply(response, &mut self.session, &rules);
+        self.take(outcome);
+    }
+
+    fn take(&mut self, outcome: Outcome) {
+        let cluster = &self.context.cluster;
+        for hint in &outcome.hints {
+            cluster.leader_hint(hint);
+        }
+        if outcome.stale {
+            cluster.refresh();
+        }
+        if outcome.unresolved {
+            self.context.engine.notify_one();
+        }
+        self.quiet = if outcome.fetched.is_empty() { self.quiet.saturating_add(1) } else { 0 };
+        // Events take memory too, however little they hold.
+        let mut bytes = 0;
+        for fetched in &outcome.fetched {
+            bytes += fetched.batches.len() * CHUNK;
+            bytes += if fetched.is_copy { 0 } else { fetched.bytes };
+        }
+        let frame = self.lane.budget.lend(bytes);
+        for fetched in outcome.fetched {
+            let loan =
+                if fetched.is_copy { self.lane.budget.lend(fetched.bytes) } else { frame.clone() };
+            self.backlog.push(fetched, loan);
+        }
+    }
+
+    fn decode(&mut self) -> Step {
+        let reserved = self.waiting.as_ref().map_or(0, |waiting| waiting.reserved);
+        let room = Room {
+            lane: &self.lane,
+            limit: self.share.saturating_sub(reserved),
+            cap: self.cap(),
+            max_batch: self.context.config.max_batch_bytes,
+        };
+        self.backlog.step(&room, || self.context.engine.notify_one())
+    }
+
+    /// If all that is held is of paused partitions, it is dropped: the others need the room.
+    fn make_room(&self) {
+        let holds = |partition: &Arc<Partition>| partition.held() > 0 || partition.pending() > 0;
+        let all = || self.session.entries.iter().map(|entry| &entry.partition);
+        let mut others = all().filter(|partition| !partition.is_paused()).peekable();
+        if self.session.is_diverted || others.peek().is_none() || others.any(holds) {
+            return;
+        }
+        let mut rewound = false;
+        for partition in all().filter(|partition| holds(partition)) {
+            rewound |= partition.rewind();
+        }
+        if rewound {
+            let _ = self.context.events.send(Event::Wake);
+        }
+    }
+
+    /// The broker cannot be reached, and its partitions may have moved; or it sends what cannot be
+    /// read, and would send that again.
+    fn failed(&mut self, error: Error) {
+        self.failures += 1;
+        let (now, broker) = (Instant::now(), self.lane.broker);
+        tracing::debug!(broker, %error, failures = self.failures, "fetch failed");
+        let cluster = &self.context.cluster;
+        cluster.refresh();
+        self.not_before = Some(now + cluster.config().backoff.after(self.failures));
+        for entry in &self.session.entries {
+            let mut cursor = entry.partition.cursor();
+            if !error.is_retriable() && matches!(cursor.state, State::At(_)) {
+                cursor.state = State::Halted;
+            } else if cursor.leader.is_some_and(|leader| leader != broker) {
+                cursor.leave_replica(now + fetch::LEADER_ONLY);
+                self.context.engine.notify_one();
+            }
+        }
+        if !error.is_retriable() {
+            for at in 0..self.session.entries.len() {
+                self.session.touch_at(at);
+            }
+            let text = format!("fetch from broker {broker}");
+            let _ = self.context.events.send(Event::Error(error.context(text)));
+        }
+    }
 }
 
-/// The bytes that are decoded before others have their turn.
-const TURN: usize = 128 << 10;
+async fn done<F: Future + Unpin>(future: Option<F>) -> F::Output {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
+    }
+}
 
-fn decode(partition: &Partition, raw: RawBatch, max_bytes: usize) -> Result<Batch> {
-    let (at, offset) = (&partition.at, raw.base_offset());
-    let failed = |error, what| {
-        let text = format!("batch of {at} at offset {offset} {what}");
-        Error::new(ErrorKind::Record, text).with_source(error)
-    };
-    raw.verify().map_err(|error| failed(error, "is damaged"))?;
-    raw.decode(&at.topic, at.partition, max_bytes).map_err(|error| failed(error, "cannot be read"))
+pub(super) async fn sleep_or_never(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => pending().await,
+    }
 }

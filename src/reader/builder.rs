@@ -85,6 +85,7 @@ pub(super) struct Config {
     pub(super) max_wait: Duration,
     pub(super) buffer_bytes: usize,
     pub(super) max_batch_bytes: usize,
+    pub(super) rack: String,
 }
 
 impl ReaderBuilder {
@@ -108,6 +109,7 @@ impl ReaderBuilder {
                 max_wait: Duration::from_millis(500),
                 buffer_bytes: 64 << 20,
                 max_batch_bytes: 128 << 20,
+                rack: String::new(),
             },
         }
     }
@@ -260,6 +262,15 @@ impl ReaderBuilder {
     /// 128 MiB.
     pub fn max_batch_bytes(mut self, bytes: usize) -> Self {
         self.config.max_batch_bytes = bytes;
+        self
+    }
+
+    /// Where this reader runs (property `client.rack`): brokers that know how to choose
+    /// (`replica.selector.class`) have it read from a replica there, which saves traffic between
+    /// racks (KIP-392). When that replica fails or falls behind, the leader is read. Default: none,
+    /// the leader is always read.
+    pub fn rack(mut self, rack: impl Into<String>) -> Self {
+        self.config.rack = rack.into();
         self
     }
 

@@ -3,22 +3,24 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-use super::broker::{self, Context, Lane};
+use super::broker::{self, Context, Lane, sleep_or_never};
+use super::events::ReaderEvent;
 use super::lookup::{self, Lookup};
 use super::partition::{Partition, State};
-use super::{Event, Shared};
+use super::validate::{self, Check};
+use super::{Event, OutOfRange, Shared};
 use crate::cluster::Metadata;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::ErrorCode;
-use crate::task::{self, Task};
-use crate::types::{Start, TopicPartition};
+use crate::task::Task;
+use crate::types::Start;
+use crate::wire::Uuid;
 
 pub(super) struct Engine {
     shared: Arc<Shared>,
@@ -40,19 +42,26 @@ impl Engine {
         }
     }
 
-    /// Runs until the reader is dropped.
+    /// Runs until the reader is closed or dropped.
     pub(super) async fn run(mut self) {
         let mut watch = self.context.cluster.watch();
         let engine = self.context.engine.clone();
         loop {
+            if self.shared.is_closed() {
+                for fetching in std::mem::take(&mut self.loops) {
+                    fetching.stop().await;
+                }
+                return;
+            }
+            let now = Instant::now();
             let metadata = watch.borrow_and_update().clone();
-            self.follow(&metadata);
-            let retry = self.look_up(Instant::now());
+            let retries = [self.follow(&metadata, now), self.look_up(now), self.validate(now)];
+            let retry = retries.into_iter().flatten().min();
             tokio::select! {
                 changed = watch.changed() => if changed.is_err() { return },
                 () = engine.notified() => {}
                 () = sleep_or_never(retry) => {}
-                Some(()) = self.lookups.next() => self.wake_loops(),
+                Some(()) = self.lookups.next() => {}
                 Some(ended) = self.loops.next() => {
                     let error = Error::new(ErrorKind::Internal, "reader: a fetch loop ended");
                     let _ = self.context.events.send(Event::Error(match ended {
@@ -65,47 +74,81 @@ impl Engine {
         }
     }
 
-    /// Takes over new partitions and new leaders.
-    fn follow(&mut self, metadata: &Metadata) {
+    /// Takes over new partitions and new leaders. Returns when to look again.
+    fn follow(&mut self, metadata: &Metadata, now: Instant) -> Option<Instant> {
         self.shared.follow(&mut self.shared.selection());
-        let mut by_leader = BTreeMap::<i32, Vec<Arc<Partition>>>::new();
+        let mut by_broker = BTreeMap::<i32, Vec<Arc<Partition>>>::new();
+        let mut retry: Option<Instant> = None;
         for partition in self.shared.partitions() {
             let Some(topic) = metadata.topics.get(&partition.at.topic) else {
                 continue;
             };
-            if topic.error == ErrorCode::NONE && recreated(&partition, topic.id) {
-                self.shared.version.fetch_add(1, Ordering::AcqRel);
+            if topic.error == ErrorCode::NONE {
+                self.recreated(&partition, topic.id);
             }
             let Some(known) = topic.partition(partition.at.partition) else {
                 continue;
             };
             let mut cursor = partition.cursor();
             if cursor.leader != known.leader || cursor.leader_epoch != known.leader_epoch {
-                (cursor.leader, cursor.leader_epoch) = (known.leader, known.leader_epoch);
-                // A new leader gets its chance at once.
-                cursor.succeeded();
-                if let State::Resolving(origin) = cursor.state {
-                    cursor.state = State::Unresolved(origin);
-                }
+                cursor.lead(known.leader, known.leader_epoch);
+                partition.touch_in(&mut cursor);
             }
+            // A follower for a while, unless it has gone.
+            let is_there =
+                |(id, until): &(i32, Instant)| *until > now && metadata.brokers.contains_key(id);
+            cursor.replica = cursor.replica.filter(is_there);
+            let replica = cursor.replica;
             drop(cursor);
-            if let Some(leader) = known.leader {
-                by_leader.entry(leader).or_default().push(partition);
+            retry = retry.into_iter().chain(replica.map(|(_, until)| until)).min();
+            if let Some(broker) = replica.map(|(id, _)| id).or(known.leader) {
+                by_broker.entry(broker).or_default().push(partition);
             }
         }
-        let brokers = by_leader.len().max(1);
+        let brokers = by_broker.len().max(1);
         for (broker, lane) in &self.lanes {
-            if !by_leader.contains_key(broker) {
+            if !by_broker.contains_key(broker) {
                 lane.assign(Vec::new(), 0);
             }
         }
-        for (broker, partitions) in by_leader {
+        for (broker, partitions) in by_broker {
             let lane = self.lanes.entry(broker).or_insert_with(|| {
                 let lane = Lane::new(broker);
-                self.loops.push(task::spawn(broker::run(self.context.clone(), lane.clone())));
+                self.loops.push(broker::start(self.context.clone(), lane.clone()));
                 lane
             });
             lane.assign(partitions, self.context.config.buffer_bytes / brokers);
+        }
+        retry
+    }
+
+    /// A topic that was deleted and created again has another id. Offsets of the old one mean
+    /// nothing in it: it is read from its beginning.
+    fn recreated(&self, partition: &Arc<Partition>, id: Uuid) {
+        let mut cursor = partition.cursor();
+        if cursor.topic_id == id || id.is_nil() {
+            return;
+        }
+        let known = !cursor.topic_id.is_nil();
+        cursor.topic_id = id;
+        // Its epochs begin anew.
+        cursor.leader_epoch = -1;
+        partition.touch_in(&mut cursor);
+        drop(cursor);
+        if known {
+            partition.seek(Start::Earliest);
+            let epoch = partition.cursor().epoch;
+            let halts = self.context.config.out_of_range == OutOfRange::Error;
+            if halts {
+                partition.halt(epoch);
+            }
+            let goes = if halts { "it waits for a seek" } else { "it is read from the beginning" };
+            let at = &partition.at;
+            let text = format!("{at}: the topic was deleted and created again; {goes}");
+            tracing::warn!("{text}");
+            partition.fail(epoch, Error::new(ErrorKind::DataLoss, text));
+            self.shared.listeners.tell(&ReaderEvent::Recreated(at.clone()));
+            self.shared.wake(partition);
         }
     }
 
@@ -133,34 +176,34 @@ impl Engine {
         retry
     }
 
-    fn wake_loops(&self) {
-        for lane in self.lanes.values() {
-            lane.budget.wake.notify_one();
+    /// Starts to validate the cursors that need it, one request per leader. Returns when to look
+    /// again.
+    fn validate(&mut self, now: Instant) -> Option<Instant> {
+        let mut by_leader = BTreeMap::<i32, Vec<Check>>::new();
+        let mut retry: Option<Instant> = None;
+        for partition in self.shared.partitions() {
+            let mut cursor = partition.cursor();
+            let (Some(leader), State::Unvalidated(offset)) = (cursor.leader, cursor.state) else {
+                continue;
+            };
+            // What was fetched from the old leader comes first.
+            if !cursor.is_due(now) || !cursor.is_delivered() {
+                retry = retry.into_iter().chain(cursor.retry_at()).min();
+                continue;
+            }
+            cursor.state = State::Validating(offset);
+            let check = Check {
+                epoch: cursor.epoch,
+                offset,
+                last_epoch: cursor.last_epoch,
+                leader_epoch: cursor.leader_epoch,
+                partition: partition.clone(),
+            };
+            by_leader.entry(leader).or_default().push(check);
         }
+        for (leader, checks) in by_leader {
+            self.lookups.push(Box::pin(validate::ask(self.context.clone(), leader, checks)));
+        }
+        retry
     }
-}
-
-async fn sleep_or_never(until: Option<Instant>) {
-    match until {
-        Some(until) => sleep_until(until).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// A topic that was deleted and created again has another id. Offsets of the old one mean nothing
-/// in it: it is read from its beginning.
-fn recreated(partition: &Partition, id: crate::wire::Uuid) -> bool {
-    let mut cursor = partition.cursor();
-    if cursor.topic_id == id || id.is_nil() {
-        return false;
-    }
-    let known = !cursor.topic_id.is_nil();
-    cursor.topic_id = id;
-    drop(cursor);
-    if known {
-        let TopicPartition { topic, .. } = &partition.at;
-        tracing::warn!(%topic, "topic was created anew; reading it from the beginning");
-        partition.seek(Start::Earliest);
-    }
-    known
 }

@@ -71,7 +71,7 @@ impl ReaderHandle {
     ///
     /// The reader does not read that partition, or is closed.
     pub fn pause(&self, topic: &str, partition: i32) -> Result<()> {
-        self.change(Partition::pause, [self.partition(topic, partition)])
+        self.change(|it| it.pause(), [self.partition(topic, partition)])
     }
 
     /// Pauses all partitions that are read at the moment.
@@ -80,7 +80,7 @@ impl ReaderHandle {
     ///
     /// The reader is closed.
     pub fn pause_all(&self) -> Result<()> {
-        self.change(Partition::pause, self.shared.partitions().into_iter().map(Ok))
+        self.change(|it| it.pause(), self.shared.partitions().into_iter().map(Ok))
     }
 
     /// Goes on with a partition that was paused.
@@ -89,7 +89,7 @@ impl ReaderHandle {
     ///
     /// The reader does not read that partition, or is closed.
     pub fn resume(&self, topic: &str, partition: i32) -> Result<()> {
-        self.change(Partition::resume, [self.partition(topic, partition)])
+        self.change(|it| it.resume(), [self.partition(topic, partition)])
     }
 
     /// Goes on with all partitions that were paused.
@@ -98,7 +98,7 @@ impl ReaderHandle {
     ///
     /// The reader is closed.
     pub fn resume_all(&self) -> Result<()> {
-        self.change(Partition::resume, self.shared.partitions().into_iter().map(Ok))
+        self.change(|it| it.resume(), self.shared.partitions().into_iter().map(Ok))
     }
 
     /// The partitions that are paused, in order.
@@ -309,7 +309,7 @@ impl ReaderHandle {
     /// Does something to partitions, and lets everybody know.
     fn change(
         &self,
-        change: impl Fn(&Partition),
+        change: impl Fn(&Arc<Partition>),
         partitions: impl IntoIterator<Item = Result<Arc<Partition>>>,
     ) -> Result<()> {
         self.check()?;

@@ -100,8 +100,13 @@ pub(super) async fn resolve(context: Context, leader: i32, lookups: Vec<Lookup>)
         let result = answers.and_then(|(found, end)| {
             // A leader that says nothing has not said that there is nothing.
             let is_answered = found.is_some();
-            let offset = wanted.offset(offset(found), offset(end)).filter(|_| is_answered);
-            offset.ok_or_else(|| {
+            let to = wanted.offset(offset(found), offset(end)).filter(|_| is_answered);
+            let epoch = |at: i64| {
+                let is_there = |answer: &FoundOffset| answer.offset == Some(at);
+                let answer = [found, end].into_iter().flatten().find(is_there);
+                answer.and_then(|answer| answer.leader_epoch).unwrap_or(-1)
+            };
+            to.map(|to| (to, epoch(to))).ok_or_else(|| {
                 let text = format!("list offsets: broker {leader} did not answer for {at}");
                 Error::new(ErrorKind::Protocol, text).retriable(true)
             })
@@ -111,21 +116,25 @@ pub(super) async fn resolve(context: Context, leader: i32, lookups: Vec<Lookup>)
 }
 
 /// Goes on where the lookup led, or later, or not at all.
-fn settle(context: &Context, Lookup { partition, epoch, origin }: &Lookup, found: Result<i64>) {
+fn settle(
+    context: &Context,
+    Lookup { partition, epoch, origin }: &Lookup,
+    found: Result<(i64, i32)>,
+) {
     let send = |item| {
         let charge = Charge::new(Budget::new().lend(0), partition.clone(), 0);
         let chunk = Chunk { partition: partition.clone(), epoch: *epoch, from: 0, item, charge };
         partition.send(Event::Data(chunk));
     };
     match found {
-        Ok(to) => {
+        Ok((to, leader_epoch)) => {
             if let Origin::Reset { from } = *origin {
                 // The position follows when what was fetched before has been handed out.
                 send(Delivery::Skip(to));
                 let at = partition.at.clone();
                 context.shared.listeners.tell(&ReaderEvent::Reset { at, from, to });
             }
-            partition.resolved(*epoch, to);
+            partition.resolved(*epoch, to, leader_epoch);
             context.shared.wake(partition);
         }
         Err(error) if error.is_retriable() => {

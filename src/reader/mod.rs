@@ -10,7 +10,9 @@
 //! | `engine.rs` | metadata, one fetch loop per broker |
 //! | `lookup.rs` | where partitions start |
 //! | `broker.rs` | the fetch loop of one broker |
-//! | `fetch.rs`, `partition.rs` | its decisions: no I/O |
+//! | `session.rs`, `fetch.rs`, `partition.rs` | its decisions: no I/O |
+//! | `decode.rs` | what was fetched and not decoded |
+//! | `validate.rs` | whether a new leader has what was read |
 //! | `budget.rs` | the bytes that may wait for delivery |
 //!
 //! # Invariants
@@ -23,6 +25,7 @@ mod batches;
 mod broker;
 mod budget;
 mod builder;
+mod decode;
 mod engine;
 mod events;
 mod feed;
@@ -31,8 +34,10 @@ mod handle;
 mod lookup;
 mod partition;
 mod partitions;
+mod session;
 mod stats;
 mod topics;
+mod validate;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -246,9 +251,8 @@ impl Reader {
     /// Dropping the future ends the background work all the same.
     pub async fn close(self) {
         self.feed.shared.close();
-        let engine = self.feed.owner.release();
-        if let Some(engine) = engine {
-            engine.stop().await;
+        if let Some(engine) = self.feed.owner.release() {
+            let _ = engine.await;
         }
     }
 }
@@ -364,7 +368,8 @@ impl Shared {
             let outlet = announced.as_ref().map_or(&self.events, |(_, (sender, _))| sender);
             let partition = Partition::new(at.clone(), start, topic.id, outlet.clone(), limit);
             let partition = Arc::new(partition);
-            if let Some((announce, (_, events))) = announced {
+            if let Some((announce, (outlet, events))) = announced {
+                partition.divert(outlet);
                 let _ = announce.send((partition.clone(), events));
             }
             all.insert(at.clone(), partition.clone());

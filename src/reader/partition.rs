@@ -2,14 +2,17 @@
 //! wanted. Decisions only: no I/O, and time is an argument.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures::task::AtomicWaker;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
-use super::Event;
+use super::broker::Lane;
+use super::budget::{Budget, Charge};
+use super::{Chunk, Delivery, Event};
 use crate::cluster::Backoff;
+use crate::error::Error;
 use crate::types::{Start, TopicPartition};
 use crate::wire::Uuid;
 
@@ -31,8 +34,12 @@ pub(super) struct Partition {
     position: AtomicI64,
     /// Where the messages that may be read end; -1 while it is not known.
     end: AtomicI64,
+    /// The bytes that were fetched and not decoded.
+    pending: AtomicUsize,
     /// The bytes that were decoded and not delivered.
-    pub(super) held: AtomicUsize,
+    held: AtomicUsize,
+    /// When less than this is held, its lane goes on with it; 0 while it does not wait for that.
+    relief: [AtomicUsize; 2],
     /// As in the cursor, for who delivers.
     paused: AtomicBool,
     cursor: Mutex<Cursor>,
@@ -47,15 +54,26 @@ pub(super) struct Cursor {
     pub(super) topic_id: Uuid,
     pub(super) leader: Option<i32>,
     pub(super) leader_epoch: i32,
-    /// The broker whose data is on its way to the reader. No other broker may be asked meanwhile,
-    /// or newer messages would overtake it.
-    pub(super) delivering: Option<i32>,
+    /// That of the leader that wrote what comes before the next fetch; -1 while it is not known.
+    pub(super) last_epoch: i32,
+    /// A follower to fetch from, and until when.
+    pub(super) replica: Option<(i32, Instant)>,
+    /// No follower until then: one has failed.
+    pub(super) leader_only: Option<Instant>,
+    /// The broker whose data is on its way to the reader, and in how many pieces. No other broker
+    /// may be asked meanwhile, or newer messages would overtake it.
+    delivering: Option<(i32, usize)>,
     /// Nothing at or behind this offset is wanted.
     limit: i64,
     /// Not to be fetched, and not to be delivered.
     pub(super) paused: bool,
+    /// Whether its data has a channel of its own, and so a limit of its own.
+    pub(super) diverted: bool,
     /// Where what is fetched goes.
     outlet: UnboundedSender<Event>,
+    /// Who fetches it, and whether it has been told that something has changed.
+    lane: Weak<Lane>,
+    touched: bool,
     /// Where the last seek led; -1 while that is not known.
     sought: i64,
     failures: u32,
@@ -70,8 +88,18 @@ pub(super) enum State {
     Resolving(Origin),
     /// This offset is fetched next.
     At(i64),
+    /// As `At`, once the new leader has said that it has what was read so far.
+    Unvalidated(i64),
+    Validating(i64),
     /// An error was delivered; only a seek goes on from here.
     Halted,
+}
+
+/// What waits for less to be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Relief {
+    Fetch,
+    Decode,
 }
 
 /// Why an offset has to be looked up.
@@ -91,34 +119,41 @@ impl Partition {
         outlet: UnboundedSender<Event>,
         limit: i64,
     ) -> Self {
-        let partition = Self {
+        let (state, sought) = begin(start);
+        Self {
             at,
             limit,
             signal: AtomicWaker::new(),
             stopped: AtomicBool::new(false),
             retired: AtomicBool::new(false),
             caught_up: AtomicBool::new(false),
-            position: AtomicI64::new(-1),
+            position: AtomicI64::new(sought),
             end: AtomicI64::new(-1),
+            pending: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
+            relief: Default::default(),
             paused: AtomicBool::new(false),
             cursor: Mutex::new(Cursor {
-                epoch: 0,
-                state: State::Unresolved(Origin::Start(start)),
+                epoch: 1,
+                state,
                 topic_id,
                 leader: None,
                 leader_epoch: -1,
+                last_epoch: -1,
+                replica: None,
+                leader_only: None,
                 delivering: None,
                 limit,
                 paused: false,
+                diverted: false,
                 outlet,
-                sought: -1,
+                lane: Weak::new(),
+                touched: false,
+                sought,
                 failures: 0,
                 retry_at: None,
             }),
-        };
-        partition.seek(start);
-        partition
+        }
     }
 
     pub(super) fn cursor(&self) -> MutexGuard<'_, Cursor> {
@@ -126,35 +161,58 @@ impl Partition {
     }
 
     /// Starts anew; whatever was fetched before is not delivered any more.
-    pub(super) fn seek(&self, start: Start) {
+    pub(super) fn seek(self: &Arc<Self>, start: Start) {
         let mut cursor = self.cursor();
         if self.is_retired() {
             return;
         }
         cursor.epoch += 1;
-        cursor.failures = 0;
-        cursor.retry_at = None;
+        cursor.succeeded();
         self.stopped.store(false, Ordering::Release);
         self.caught_up.store(false, Ordering::Release);
-        (cursor.state, cursor.sought) = match start.fixed() {
-            Start::Offset(offset) => (State::At(offset), offset),
-            start => (State::Unresolved(Origin::Start(start)), -1),
-        };
+        (cursor.state, cursor.sought) = begin(start);
+        cursor.last_epoch = -1;
         self.settle(&cursor);
+        self.touch_in(&mut cursor);
     }
 
     /// The leader has looked up where to start, for a seek that may be over by now.
-    pub(super) fn resolved(&self, epoch: u64, offset: i64) {
+    pub(super) fn resolved(self: &Arc<Self>, epoch: u64, offset: i64, leader_epoch: i32) {
         let mut cursor = self.cursor();
         if cursor.epoch != epoch || !matches!(cursor.state, State::Resolving(_)) {
             return;
         }
         cursor.state = State::At(offset);
+        cursor.last_epoch = leader_epoch;
         cursor.succeeded();
         // After an offset that was out of range, what was fetched before is still to be delivered.
         if cursor.sought < 0 {
             cursor.sought = offset;
             self.settle(&cursor);
+        }
+        self.touch_in(&mut cursor);
+    }
+
+    /// The leader still has everything before `offset`, written by leaders up to `last_epoch`; for
+    /// a validation that may be over by now.
+    pub(super) fn validated(self: &Arc<Self>, epoch: u64, offset: i64, last_epoch: i32) -> bool {
+        let mut cursor = self.cursor();
+        let is_current = cursor.epoch == epoch && matches!(cursor.state, State::Validating(_));
+        if is_current {
+            cursor.state = State::At(offset);
+            cursor.last_epoch = last_epoch;
+            cursor.succeeded();
+            self.touch_in(&mut cursor);
+        }
+        is_current
+    }
+
+    /// The validation has failed, and is tried again after a while.
+    pub(super) fn unvalidated(&self, epoch: u64, now: Instant, backoff: Backoff) {
+        let mut cursor = self.cursor();
+        if let (State::Validating(offset), true) = (cursor.state, cursor.epoch == epoch) {
+            cursor.state = State::Unvalidated(offset);
+            cursor.failed(now, backoff);
         }
     }
 
@@ -174,36 +232,138 @@ impl Partition {
     }
 
     /// Sends what comes from now on there.
-    pub(super) fn divert(&self, outlet: UnboundedSender<Event>) {
-        self.cursor().outlet = outlet;
+    pub(super) fn divert(self: &Arc<Self>, outlet: UnboundedSender<Event>) {
+        let mut cursor = self.cursor();
+        cursor.outlet = outlet;
+        cursor.diverted = true;
+        self.touch_in(&mut cursor);
     }
 
     /// Fetches no more until it is resumed. Whoever delivers keeps what is there.
-    pub(super) fn pause(&self) {
+    pub(super) fn pause(self: &Arc<Self>) {
         self.set_paused(true);
     }
 
-    pub(super) fn resume(&self) {
+    pub(super) fn resume(self: &Arc<Self>) {
         self.set_paused(false);
     }
 
-    fn set_paused(&self, paused: bool) {
+    fn set_paused(self: &Arc<Self>, paused: bool) {
         let mut cursor = self.cursor();
         cursor.paused = paused;
         self.paused.store(paused, Ordering::Release);
+        self.touch_in(&mut cursor);
     }
 
     pub(super) fn is_paused(&self) -> bool {
         self.paused.load(Ordering::Acquire)
     }
 
-    /// Drops what was fetched and not delivered; it is fetched again from the position.
-    pub(super) fn rewind(&self) {
+    /// Drops what was fetched and not delivered; it is fetched again from the position. `false` if
+    /// there was nothing to drop.
+    pub(super) fn rewind(self: &Arc<Self>) -> bool {
         let mut cursor = self.cursor();
-        let (State::At(_), Some(position)) = (cursor.state, self.position()) else { return };
+        let (State::At(fetched), Some(position)) = (cursor.state, self.position()) else {
+            return false;
+        };
+        if fetched == position {
+            return false;
+        }
         cursor.epoch += 1;
         cursor.state = State::At(position);
         cursor.sought = position;
+        self.touch_in(&mut cursor);
+        true
+    }
+
+    /// Tells whoever reads this partition what is wrong with it.
+    pub(super) fn fail(self: &Arc<Self>, epoch: u64, error: Error) {
+        let loan = Arc::new(Budget::default()).lend(0);
+        let charge = Charge::new(loan, self.clone(), 0);
+        let item = Delivery::Error(error);
+        self.send(Event::Data(Chunk { partition: self.clone(), epoch, from: 0, item, charge }));
+    }
+
+    /// Is fetched by that lane from now on. Whether it was not before.
+    pub(super) fn move_to(self: &Arc<Self>, lane: &Arc<Lane>) -> bool {
+        let mut cursor = self.cursor();
+        let is_new = !cursor.is_in(lane);
+        if is_new {
+            cursor.lane = Arc::downgrade(lane);
+            cursor.touched = false;
+        }
+        is_new
+    }
+
+    /// Tells its lane to look at it again.
+    pub(super) fn touch(self: &Arc<Self>) {
+        self.touch_in(&mut self.cursor());
+    }
+
+    pub(super) fn touch_in(self: &Arc<Self>, cursor: &mut Cursor) {
+        if let Some(lane) = cursor.lane.upgrade() {
+            if !std::mem::replace(&mut cursor.touched, true) {
+                lane.post(self.clone());
+            }
+        }
+    }
+
+    /// What was decoded and not delivered, in bytes.
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn hold(&self, bytes: usize) {
+        self.held.fetch_add(bytes, Ordering::SeqCst);
+    }
+
+    pub(super) fn release(self: &Arc<Self>, bytes: usize) {
+        let held = self.held.fetch_sub(bytes, Ordering::SeqCst) - bytes;
+        let waits = |relief: &AtomicUsize| held < relief.load(Ordering::SeqCst);
+        if self.relief.iter().any(waits) {
+            self.relief.iter().filter(|it| waits(it)).for_each(|it| it.store(0, Ordering::SeqCst));
+            self.touch();
+        }
+    }
+
+    /// Asks to be told when less than this is held. `false` if that is so already.
+    pub(super) fn awaits_relief(&self, of: Relief, below: usize) -> bool {
+        let [fetch, decode] = &self.relief;
+        let relief = if of == Relief::Fetch { fetch } else { decode };
+        relief.store(below.max(1), Ordering::SeqCst);
+        // Looked at again: it may have happened in between.
+        let waits = self.held() >= below.max(1);
+        if !waits {
+            relief.store(0, Ordering::SeqCst);
+        }
+        waits
+    }
+
+    /// What was fetched and not decoded, in bytes.
+    pub(super) fn pending(&self) -> usize {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add_pending(&self, bytes: usize) {
+        self.pending.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn sub_pending(&self, bytes: usize) {
+        self.pending.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// A piece of what that broker sent has gone to the reader, or was dropped. Whether somebody
+    /// has been waiting for it.
+    pub(super) fn passed_on(self: &Arc<Self>, lane: &Arc<Lane>) -> bool {
+        let mut cursor = self.cursor();
+        cursor.delivering =
+            cursor.delivering.map(|(at, count)| (at, count - 1)).filter(|(_, count)| *count > 0);
+        let is_waiting = cursor.delivering.is_none()
+            && (!cursor.is_in(lane) || matches!(cursor.state, State::Unvalidated(_)));
+        if is_waiting || cursor.diverted {
+            self.touch_in(&mut cursor);
+        }
+        is_waiting
     }
 
     /// It is not read any more, and never will be again.
@@ -292,12 +452,60 @@ impl Cursor {
     /// offset.
     pub(super) fn wanted(&self, broker: i32, now: Instant) -> Option<i64> {
         match self.state {
-            _ if self.paused => None,
             State::At(offset) if offset >= self.limit => None,
-            State::At(_) if self.delivering.is_some_and(|other| other != broker) => None,
-            State::At(offset) if self.is_due(now) => Some(offset),
+            State::At(offset) if self.may_come_from(broker) && self.is_due(now) => {
+                Some(offset).filter(|_| !self.paused)
+            }
             _ => None,
         }
+    }
+
+    /// Whether nothing from another broker is on its way to the reader.
+    pub(super) fn may_come_from(&self, broker: i32) -> bool {
+        self.delivering.is_none_or(|(other, _)| other == broker)
+    }
+
+    /// Another leader, or the same one anew: it gets its chance at once. It may not have what was
+    /// read before.
+    pub(super) fn lead(&mut self, leader: Option<i32>, epoch: i32) {
+        let is_newer = epoch > self.leader_epoch;
+        (self.leader, self.leader_epoch, self.replica) = (leader, epoch, None);
+        self.succeeded();
+        self.state = match self.state {
+            State::Resolving(origin) => State::Unresolved(origin),
+            State::Validating(offset) => State::Unvalidated(offset),
+            State::At(offset) if is_newer && self.last_epoch >= 0 => State::Unvalidated(offset),
+            state => state,
+        };
+    }
+
+    /// What this broker sent goes to the reader.
+    pub(super) fn deliver(&mut self, broker: i32) {
+        let count = self.delivering.map_or(0, |(_, count)| count);
+        self.delivering = Some((broker, count + 1));
+    }
+
+    /// Whether all that was fetched has gone to the reader.
+    pub(super) fn is_delivered(&self) -> bool {
+        self.delivering.is_none()
+    }
+
+    pub(super) fn is_in(&self, lane: &Arc<Lane>) -> bool {
+        std::ptr::eq(self.lane.as_ptr(), Arc::as_ptr(lane))
+    }
+
+    /// The lane has looked at it.
+    pub(super) fn looked_at(&mut self, lane: &Arc<Lane>) {
+        if self.is_in(lane) {
+            self.touched = false;
+        }
+    }
+
+    /// Back to the leader, because a follower has failed.
+    pub(super) fn leave_replica(&mut self, until: Instant) {
+        self.replica = None;
+        self.leader_only = Some(until);
+        self.succeeded();
     }
 
     /// Whether it does not wait after a failure.
@@ -322,20 +530,28 @@ impl Cursor {
     }
 }
 
+/// The state of a cursor that begins there, and the offset if it is known.
+fn begin(start: Start) -> (State, i64) {
+    match start.fixed() {
+        Start::Offset(offset) => (State::At(offset), offset),
+        start => (State::Unresolved(Origin::Start(start)), -1),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn partition() -> Partition {
+    fn partition() -> Arc<Partition> {
         let outlet = tokio::sync::mpsc::unbounded_channel().0;
-        Partition::new(
+        Arc::new(Partition::new(
             TopicPartition::new("t", 0),
             Start::Offset(5),
             Uuid::default(),
             outlet,
             i64::MAX,
-        )
+        ))
     }
 
     #[test]
@@ -344,16 +560,16 @@ mod tests {
         let before = partition.cursor().epoch;
         partition.seek(Start::Earliest);
         assert_eq!(partition.position(), None);
-        partition.resolved(before, 99);
+        partition.resolved(before, 99, -1);
         let earliest = Origin::Start(Start::Earliest);
         assert_eq!(partition.cursor().state, State::Unresolved(earliest));
         let epoch = partition.cursor().epoch;
-        partition.resolved(epoch, 7);
+        partition.resolved(epoch, 7, -1);
         assert_eq!(partition.position(), None, "nobody has begun to look it up");
         partition.cursor().state = State::Resolving(earliest);
-        partition.resolved(epoch, 7);
+        partition.resolved(epoch, 7, -1);
         assert_eq!(partition.position(), Some(7));
-        partition.resolved(epoch, 3);
+        partition.resolved(epoch, 3, -1);
         assert_eq!(partition.cursor().state, State::At(7), "a second answer comes too late");
     }
 
@@ -368,7 +584,7 @@ mod tests {
         drop(cursor);
         partition.advance(9);
         partition.cursor().state = State::Resolving(Origin::Reset { from: 1000 });
-        partition.resolved(epoch, 2000);
+        partition.resolved(epoch, 2000, -1);
         assert_eq!(partition.position(), Some(9), "what was fetched before comes first");
         assert!(!partition.advance_in(epoch + 1, 50));
         assert!(partition.advance_in(epoch, 50));
@@ -378,7 +594,7 @@ mod tests {
     fn no_broker_overtakes_another() {
         let partition = partition();
         let now = Instant::now();
-        partition.cursor().delivering = Some(1);
+        partition.cursor().deliver(1);
         assert_eq!(partition.cursor().wanted(1, now), Some(5));
         assert_eq!(partition.cursor().wanted(2, now), None);
     }

@@ -50,7 +50,6 @@ pub(crate) enum ControlKind {
 
 impl RawBatch {
     /// The bytes that it takes in the fetched frame.
-    #[cfg(test)]
     pub(crate) fn size(&self) -> usize {
         self.bytes.len()
     }
@@ -76,6 +75,19 @@ impl RawBatch {
 
     pub(crate) fn is_transactional(&self) -> bool {
         self.attributes() & TRANSACTIONAL != 0
+    }
+
+    /// That of the leader that wrote it; -1 for none.
+    pub(crate) fn leader_epoch(&self) -> i32 {
+        if let Kind::V2(header) = &self.kind { header.leader_epoch } else { -1 }
+    }
+
+    /// Whether decoding it takes memory.
+    pub(crate) fn is_compressed(&self) -> bool {
+        match &self.kind {
+            Kind::V2(header) => header.attributes & CODEC != 0,
+            Kind::Legacy(run) => run.is_compressed(),
+        }
     }
 
     /// -1 for none.

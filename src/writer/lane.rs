@@ -15,6 +15,7 @@ use super::Shared;
 use super::accumulator::{Drained, Ready, Wakes};
 use super::batch::Batch;
 use super::produce::{self, FIRST_WITH_ZSTD, Part, Taken, Verdict};
+use crate::cluster::LeaderHint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::messages::produce::{ProduceRequest, ProduceResponse};
 use crate::record::Compression;
@@ -172,7 +173,14 @@ impl Lane {
         let cluster = &self.shared.cluster;
         for (at, leader, epoch) in &taken.hints {
             if let Some(part) = parts.get(*at) {
-                cluster.leader_hint(&part.topic, part.partition, *leader, *epoch);
+                cluster.leader_hint(&LeaderHint {
+                    topic: part.topic.clone(),
+                    topic_id: part.topic_id,
+                    partition: part.partition,
+                    leader: *leader,
+                    epoch: *epoch,
+                    endpoint: None,
+                });
             }
         }
         if taken.stale {

@@ -61,6 +61,10 @@ impl Run {
         Ok(Some(run))
     }
 
+    pub(in crate::record) fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
     fn continues_with(&self, next: &Message<'_>) -> bool {
         let distance = next.offset.saturating_sub(self.base_offset);
         !next.is_compressed()

@@ -1,0 +1,180 @@
+//! What one lane has fetched and not decoded: in order for each partition, and as far as there is
+//! room for what comes out.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::broker::Lane;
+use super::budget::{Charge, Loan};
+use super::fetch::{Fetched, Found};
+use super::partition::{Partition, Relief};
+use super::session::address;
+use super::{Chunk, Delivery, Event};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{Batch, RawBatch};
+
+/// The bytes that are decoded before others have their turn.
+const TURN: usize = 128 << 10;
+
+/// What a chunk takes besides its records.
+pub(super) const CHUNK: usize = size_of::<Event>();
+
+#[derive(Default)]
+pub(super) struct Backlog {
+    ready: VecDeque<Pending>,
+    /// By the address of the partition: enough of it waits to be delivered.
+    blocked: HashMap<usize, VecDeque<Pending>>,
+    /// How many times their size batches have been of late, when decompressed.
+    ratio: usize,
+}
+
+/// What one answer had for one partition.
+struct Pending {
+    fetched: Fetched,
+    /// Of the frame that it is a part of.
+    loan: Arc<Loan>,
+}
+
+/// What there is room for.
+pub(super) struct Room<'a> {
+    pub(super) lane: &'a Arc<Lane>,
+    /// The most that the lane may hold.
+    pub(super) limit: usize,
+    /// The most that one partition may hold that has a channel of its own.
+    pub(super) cap: usize,
+    /// The most that one batch may hold.
+    pub(super) max_batch: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// There is more to decode, after others have had their turn.
+    More,
+    /// Nothing can be done before something else happens.
+    Rest,
+    /// As `Rest`: there is more, and no room for it.
+    Short,
+    /// Nobody reads any more.
+    Closed,
+}
+
+impl Backlog {
+    pub(super) fn push(&mut self, fetched: Fetched, loan: Arc<Loan>) {
+        fetched.partition.add_pending(fetched.bytes);
+        let pending = Pending { loan, fetched };
+        match self.blocked.get_mut(&address(&pending.fetched.partition)) {
+            Some(before) => before.push_back(pending),
+            None => self.ready.push_back(pending),
+        }
+    }
+
+    /// The partition has been sought elsewhere, or has room again.
+    pub(super) fn touch(&mut self, partition: &Arc<Partition>) {
+        if let Some(pending) = self.blocked.remove(&address(partition)) {
+            self.ready.extend(pending);
+        }
+    }
+
+    /// Decodes some, and hands it to the reader. `passed_on` hears of each partition that somebody
+    /// else has been waiting for.
+    pub(super) fn step(&mut self, room: &Room<'_>, mut passed_on: impl FnMut()) -> Step {
+        let mut done = 0;
+        while let Some(pending) = self.ready.front_mut() {
+            let Fetched { partition, epoch, from, batches, .. } = &mut pending.fetched;
+            let (is_stale, diverted) = {
+                let cursor = partition.cursor();
+                (cursor.epoch != *epoch, cursor.diverted)
+            };
+            let next = batches.front().filter(|_| !is_stale);
+            let Some(next) = next else {
+                let Some(pending) = self.ready.pop_front() else { return Step::Rest };
+                let partition = pending.fetched.partition.clone();
+                partition.sub_pending(pending.fetched.bytes);
+                drop(pending);
+                if partition.passed_on(room.lane) {
+                    passed_on();
+                }
+                continue;
+            };
+            if done >= TURN {
+                return Step::More;
+            }
+            let compressed = match next {
+                Found::Batch(raw) if raw.is_compressed() => Some(raw.size()),
+                _ => None,
+            };
+            if let Some(size) = compressed {
+                let estimate = size.saturating_mul(self.ratio.max(2)) + CHUNK;
+                if diverted {
+                    let below = room.cap.saturating_sub(estimate);
+                    if partition.held() > below && partition.awaits_relief(Relief::Decode, below) {
+                        self.block();
+                        continue;
+                    }
+                } else {
+                    let budget = &room.lane.budget;
+                    let has_room =
+                        || budget.held() + estimate <= room.limit || budget.is_delivered();
+                    if !budget.check(has_room) {
+                        return Step::Short;
+                    }
+                }
+            }
+            let Some(found) = batches.pop_front() else { continue };
+            let (epoch, from) = (*epoch, *from);
+            let partition = partition.clone();
+            let (item, raw) = match found {
+                Found::Skip(next) => (Delivery::Skip(next), 0),
+                Found::Error(error) => (Delivery::Error(error), 0),
+                Found::Batch(raw) => {
+                    let size = raw.size();
+                    let batch = decode(&partition, raw, room.max_batch);
+                    (batch.map_or_else(Delivery::Error, Delivery::Batch), size)
+                }
+            };
+            pending.fetched.bytes -= raw.min(pending.fetched.bytes);
+            partition.sub_pending(raw);
+            if let Delivery::Error(_) = item {
+                partition.halt(epoch);
+                pending.fetched.batches.clear();
+            }
+            let size = if let Delivery::Batch(batch) = &item { batch.size() } else { 0 };
+            done += size.max(CHUNK);
+            let loan = match compressed {
+                Some(compressed) => {
+                    self.ratio = (self.ratio * 7 / 8).max(size.div_ceil(compressed.max(1)));
+                    room.lane.budget.lend(size + CHUNK)
+                }
+                None => pending.loan.clone(),
+            };
+            let charge = Charge::new(loan, partition.clone(), size);
+            let chunk = Chunk { partition: partition.clone(), epoch, from, item, charge };
+            if !partition.send(Event::Data(chunk)) {
+                return Step::Closed;
+            }
+        }
+        Step::Rest
+    }
+
+    /// Sets the first aside, with all that comes after it in its partition.
+    fn block(&mut self) {
+        let Some(first) = self.ready.pop_front() else { return };
+        let key = address(&first.fetched.partition);
+        let is_same = |pending: &Pending| address(&pending.fetched.partition) == key;
+        let (same, others): (VecDeque<_>, _) = self.ready.drain(..).partition(is_same);
+        self.ready = others;
+        let blocked = self.blocked.entry(key).or_default();
+        blocked.push_back(first);
+        blocked.extend(same);
+    }
+}
+
+fn decode(partition: &Partition, raw: RawBatch, max_bytes: usize) -> Result<Batch> {
+    let (at, offset) = (&partition.at, raw.base_offset());
+    let failed = |error, what| {
+        let text = format!("batch of {at} at offset {offset} {what}");
+        Error::new(ErrorKind::Record, text).with_source(error)
+    };
+    raw.verify().map_err(|error| failed(error, "is damaged"))?;
+    raw.decode(&at.topic, at.partition, max_bytes).map_err(|error| failed(error, "cannot be read"))
+}
