@@ -12,13 +12,13 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Event, Shared};
 use super::budget::Budget;
 use super::builder::Config;
 use super::decode::{Backlog, CHUNK, Room, Step};
 use super::fetch::{self, Outcome, Rules};
 use super::partition::{Partition, State};
 use super::session::{Session, Terms, Verdict};
+use super::{Event, Shared};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::protocol::messages::fetch::{FetchRequest, FetchResponse};
@@ -122,8 +122,8 @@ struct Loop {
     /// For the index with it.
     dialling: Option<(usize, BoxFuture<'static, Result<Connection>>)>,
     waiting: Option<Waiting>,
-    /// The answer to come on the other connection, which nobody needs.
-    abandoned: Option<Answer<FetchRequest>>,
+    /// The answer to come on the other connection, which nobody needs, and since when.
+    abandoned: Option<(Answer<FetchRequest>, Instant)>,
     failures: u32,
     /// After a failure, no request goes out before this.
     not_before: Option<Instant>,
@@ -142,6 +142,9 @@ struct Waiting {
 /// How long an answer may take before it counts as waiting for data.
 const GRACE: Duration = Duration::from_millis(5);
 
+/// How long an answer that nobody needs keeps its connection, if that is wanted.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The first wait while a partition is left out because it is full: it may want more soon.
 const SHORT_WAIT: Duration = Duration::from_millis(10);
 
@@ -152,7 +155,7 @@ impl Loop {
             let now = Instant::now();
             // The next request goes out before what has come is decoded.
             let until = match self.advance(now).await {
-                Ok(until) => until,
+                Ok(until) => until.into_iter().chain(self.session.next_look(now)).min(),
                 Err(error) => {
                     self.failed(error);
                     self.not_before
@@ -170,7 +173,7 @@ impl Loop {
                     self.waiting = None;
                     self.answered(response.map_err(Error::from));
                 }
-                _ = done(self.abandoned.as_mut()) => self.abandoned = None,
+                _ = done(self.abandoned.as_mut().map(|(answer, _)| answer)) => self.abandoned = None,
                 dialled = done(self.dialling.as_mut().map(|(_, dialling)| dialling)) => {
                     self.dialled(dialled);
                 }
@@ -210,7 +213,8 @@ impl Loop {
         if self.dialling.is_some() {
             return Ok(None);
         }
-        let until = self.session.next_look(now);
+        // Looks at those again whose time has come.
+        let _ = self.session.next_look(now);
         let (context, lane) = (self.context.clone(), self.lane.clone());
         let terms = Terms {
             lane: &lane,
@@ -222,24 +226,25 @@ impl Loop {
                 .min(context.config.max_wait),
         };
         if let Some(waiting) = &self.waiting {
-            // One answer at most is abandoned at a time, however often something else is wanted.
-            if self.abandoned.is_some() || !self.session.wants_more(&terms) {
-                return Ok(until);
+            if !self.session.wants_more(&terms) {
+                return Ok(None);
             }
-            let at = waiting.since + GRACE;
+            // One answer at most is abandoned at a time, however often something else is wanted.
+            let patience = self.abandoned.as_ref().map(|(_, since)| *since + PATIENCE);
+            let at = (waiting.since + GRACE).max(patience.unwrap_or(now));
             if now < at {
-                return Ok(until.into_iter().chain([at]).min());
+                return Ok(Some(at));
             }
             let other = 1 - self.active;
-            if !self.is_open(other) {
+            if self.abandoned.take().is_some() || !self.is_open(other) {
                 self.dial(other);
                 return Ok(None);
             }
-            self.abandoned = self.waiting.take().map(|waiting| waiting.answer);
+            self.abandoned = self.waiting.take().map(|waiting| (waiting.answer, now));
             self.active = other;
             self.session.abandoned();
         } else if !self.session.is_wanted(&terms) {
-            return Ok(until);
+            return Ok(None);
         }
         let config = &context.config;
         let max_frame = context.cluster.config().max_frame_size;
@@ -250,14 +255,14 @@ impl Loop {
             let has_room = || lane.budget.held() + most <= self.share;
             if !lane.budget.check(has_room) {
                 self.make_room();
-                return Ok(until);
+                return Ok(None);
             }
         }
         if !self.is_open(self.active) {
             self.dial(self.active);
             return Ok(None);
         }
-        let Some(Some(connection)) = self.connections.get(self.active) else { return Ok(until) };
+        let Some(Some(connection)) = self.connections.get(self.active) else { return Ok(None) };
         let version = connection.version::<FetchRequest>()?;
         let (is_diverted, mut reserved) = (self.session.is_diverted, most);
         let max_bytes = |known: usize| {
@@ -268,7 +273,7 @@ impl Loop {
             i32::try_from(reserved).unwrap_or(i32::MAX)
         };
         let Some((version, request)) = self.session.request(version, max_bytes, &terms) else {
-            return Ok(until);
+            return Ok(None);
         };
         let timeout = config.max_wait + context.cluster.config().request_timeout;
         match connection.start_at(version, &request, timeout).await {
@@ -278,7 +283,7 @@ impl Loop {
                 return Err(error.into());
             }
         }
-        Ok(until)
+        Ok(None)
     }
 
     fn is_open(&self, at: usize) -> bool {

@@ -88,6 +88,22 @@ pub(super) struct Config {
     pub(super) rack: String,
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            isolation: IsolationLevel::ReadCommitted,
+            out_of_range: OutOfRange::default(),
+            min_bytes: 1,
+            max_bytes: 50 << 20,
+            partition_max_bytes: 1 << 20,
+            max_wait: Duration::from_millis(500),
+            buffer_bytes: 64 << 20,
+            max_batch_bytes: 128 << 20,
+            rack: String::new(),
+        }
+    }
+}
+
 impl ReaderBuilder {
     pub(crate) fn new(source: Source) -> Self {
         Self {
@@ -100,17 +116,7 @@ impl ReaderBuilder {
             ends: BTreeMap::new(),
             patterns: Default::default(),
             topic_timeout: Duration::from_secs(10),
-            config: Config {
-                isolation: IsolationLevel::ReadCommitted,
-                out_of_range: OutOfRange::default(),
-                min_bytes: 1,
-                max_bytes: 50 << 20,
-                partition_max_bytes: 1 << 20,
-                max_wait: Duration::from_millis(500),
-                buffer_bytes: 64 << 20,
-                max_batch_bytes: 128 << 20,
-                rack: String::new(),
-            },
+            config: Config::default(),
         }
     }
 

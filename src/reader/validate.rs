@@ -142,7 +142,8 @@ mod tests {
     fn check() -> Check {
         let outlet = tokio::sync::mpsc::unbounded_channel().0;
         let at = TopicPartition::new("t", 0);
-        let partition = Arc::new(Partition::new(at, Start::Offset(10), Uuid::default(), outlet, i64::MAX));
+        let partition =
+            Arc::new(Partition::new(at, Start::Offset(10), Uuid::default(), outlet, i64::MAX));
         Check { partition, epoch: 1, offset: 10, last_epoch: 3, leader_epoch: 5 }
     }
 

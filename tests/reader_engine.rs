@@ -1,0 +1,272 @@
+//! The engine of the reader: sessions, urgent requests, the budget, new leaders, followers. Paused
+//! time.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is a test")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use kafkio::protocol::messages::fetch::FetchRequest;
+use kafkio::protocol::messages::offset_for_leader_epoch::OffsetForLeaderEpochRequest;
+use kafkio::protocol::{ApiKey, ErrorCode};
+use kafkio::testing::{FakeCluster, FakeClusterBuilder, Fault};
+use kafkio::{Client, Compression, ErrorKind, Message, OutOfRange, Reader, Record, Start};
+use tokio::time::{Instant, sleep, timeout};
+
+fn cluster() -> FakeClusterBuilder {
+    FakeCluster::builder().in_memory()
+}
+
+async fn client(cluster: &FakeCluster) -> Client {
+    cluster.client().connect().await.unwrap()
+}
+
+fn fill(cluster: &FakeCluster, topic: &str, partition: i32, numbers: std::ops::Range<usize>) {
+    for n in numbers {
+        cluster.append(topic, partition, [Record::new(n.to_string())]);
+    }
+}
+
+fn number(message: &Message) -> usize {
+    std::str::from_utf8(message.value().unwrap()).unwrap().parse().unwrap()
+}
+
+async fn take(reader: &mut Reader, count: usize) -> Vec<usize> {
+    let messages = reader.by_ref().take(count).map_ok(|message| number(&message)).try_collect();
+    timeout(Duration::from_secs(120), messages).await.expect("the reader is stuck").unwrap()
+}
+
+/// The next item, which must be an error.
+async fn error(reader: &mut Reader) -> kafkio::Error {
+    let item = timeout(Duration::from_secs(120), reader.next()).await.expect("an item");
+    item.unwrap().unwrap_err()
+}
+
+fn fetches(cluster: &FakeCluster) -> Vec<FetchRequest> {
+    let requests = cluster.requests().into_iter().filter(|it| it.api_key == ApiKey::FETCH);
+    requests.map(|it| it.request::<FetchRequest>()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_are_no_sessions_none_is_asked_for_again() {
+    let cluster = cluster().topic("t", 3).start().await.unwrap();
+    cluster
+        .on(ApiKey::FETCH, |call| call.edit::<FetchRequest>(|response| response.session_id = 0))
+        .keep();
+    let client = client(&cluster).await;
+    let mut reader = client.reader().topic("t").build().await.unwrap();
+    for n in 0..20 {
+        fill(&cluster, "t", 0, n..n + 1);
+        assert_eq!(take(&mut reader, 1).await, [n]);
+    }
+    let asked = fetches(&cluster);
+    assert!(asked.len() < 60, "{} fetches", asked.len());
+    let epochs = asked.iter().filter(|it| it.session_epoch == 0).count();
+    assert!(epochs <= 2, "{epochs} attempts to open a session");
+    assert!(asked.iter().skip(3).all(|it| it.session_epoch == -1 && it.session_id == 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_that_end_begin_anew_and_do_not_spin() {
+    for code in [
+        ErrorCode::FETCH_SESSION_ID_NOT_FOUND,
+        ErrorCode::INVALID_FETCH_SESSION_EPOCH,
+        ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR,
+        ErrorCode::UNKNOWN_TOPIC_ID,
+        ErrorCode::INCONSISTENT_TOPIC_ID,
+    ] {
+        let cluster = cluster().topic("t", 2).start().await.unwrap();
+        fill(&cluster, "t", 0, 0..3);
+        let client = client(&cluster).await;
+        let mut reader = client.reader().topic("t").build().await.unwrap();
+        assert_eq!(take(&mut reader, 3).await, [0, 1, 2]);
+        let refuse = cluster.on(ApiKey::FETCH, move |call| {
+            call.edit::<FetchRequest>(move |response| {
+                response.error_code = code.0;
+                response.responses.clear();
+            })
+        });
+        cluster.clear_requests();
+        assert!(timeout(Duration::from_secs(10), reader.next()).await.is_err(), "no error");
+        let asked = fetches(&cluster).len();
+        assert!((5..50).contains(&asked), "{code}: {asked} fetches in 10 s");
+        drop(refuse);
+        fill(&cluster, "t", 1, 3..5);
+        let began = Instant::now();
+        assert_eq!(take(&mut reader, 2).await, [3, 4], "{code}");
+        assert!(began.elapsed() < Duration::from_secs(3), "{code}: {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seek_does_not_wait_for_a_long_poll() {
+    let cluster = cluster().topic("t", 2).start().await.unwrap();
+    fill(&cluster, "t", 0, 0..10);
+    let client = client(&cluster).await;
+    let builder = client.reader().topic("t").max_wait(Duration::from_secs(20));
+    let mut reader = builder.build().await.unwrap();
+    assert_eq!(take(&mut reader, 10).await.len(), 10);
+    sleep(Duration::from_secs(1)).await;
+    let handle = reader.handle();
+    cluster.clear_requests();
+    let began = Instant::now();
+    handle.seek("t", 0, Start::Offset(7)).unwrap();
+    assert_eq!(take(&mut reader, 3).await, [7, 8, 9]);
+    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+    // Seeks in a loop cost no more than one request that nobody waits for at a time.
+    for _ in 0..200 {
+        handle.seek("t", 0, Start::Offset(10)).unwrap();
+        handle.seek("t", 0, Start::Offset(9)).unwrap();
+        sleep(Duration::from_millis(1)).await;
+    }
+    let asked = fetches(&cluster).len();
+    assert!(asked < 20, "{asked} fetches");
+    handle.seek("t", 0, Start::Offset(5)).unwrap();
+    assert_eq!(take(&mut reader, 5).await, [5, 6, 7, 8, 9]);
+    assert!(cluster.connections(cluster.brokers()[0]) <= 4, "two to fetch, others to ask");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_leader_is_asked_at_once() {
+    let cluster = cluster().brokers(3).topic("t", 3).start().await.unwrap();
+    let client = client(&cluster).await;
+    let builder = client.reader().topic("t").max_wait(Duration::from_secs(20));
+    let mut reader = builder.build().await.unwrap();
+    fill(&cluster, "t", 0, 0..1);
+    assert_eq!(take(&mut reader, 1).await, [0]);
+    for n in 1..10 {
+        sleep(Duration::from_secs(1)).await;
+        let brokers = cluster.brokers();
+        cluster.move_leader("t", 0, brokers[n % brokers.len()]);
+        let began = Instant::now();
+        fill(&cluster, "t", 0, n..n + 1);
+        assert_eq!(take(&mut reader, 1).await, [n]);
+        assert!(began.elapsed() < Duration::from_millis(50), "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_decompresses_to_more_than_the_budget_is_read_bit_by_bit() {
+    let cluster = cluster().topic("t", 2).start().await.unwrap();
+    let client = client(&cluster).await;
+    let writer = client.writer().topic("t").compression(Compression::zstd()).build().await.unwrap();
+    for n in 0..40 {
+        let record = Record::new(Bytes::from(vec![0; 500_000])).partition(n % 2);
+        writer.send(record).await.unwrap().await.unwrap();
+    }
+    writer.close().await.unwrap();
+    let before = cluster.bytes_sent();
+    let reader = client.reader().topic("t").buffer_bytes(1 << 20).build().await.unwrap();
+    let read = timeout(Duration::from_secs(60), reader.take(40).try_collect::<Vec<_>>());
+    assert_eq!(read.await.expect("it is stuck").unwrap().len(), 40);
+    let fetched = cluster.bytes_sent() - before;
+    assert!(fetched < 100_000, "nothing is fetched twice: {fetched} bytes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_a_new_leader_has_not_are_an_error() {
+    for policy in [OutOfRange::Earliest, OutOfRange::Error] {
+        let cluster = cluster().topic("t", 1).start().await.unwrap();
+        fill(&cluster, "t", 0, 0..10);
+        let client = client(&cluster).await;
+        let mut reader = client.reader().topic("t").on_out_of_range(policy).build().await.unwrap();
+        assert_eq!(take(&mut reader, 10).await.len(), 10);
+        cluster.truncate("t", 0, 6);
+        fill(&cluster, "t", 0, 60..70);
+        let error = error(&mut reader).await;
+        assert_eq!(error.kind(), ErrorKind::DataLoss);
+        let text = error.to_string();
+        assert!(text.starts_with("t[0] has lost records"), "{text}");
+        assert!(text.contains("offset 6") && text.contains("offset 10"), "{text}");
+        if policy == OutOfRange::Error {
+            assert!(timeout(Duration::from_secs(60), reader.next()).await.is_err());
+            reader.handle().seek("t", 0, Start::Offset(6)).unwrap();
+        }
+        assert_eq!(take(&mut reader, 10).await, (60..70).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_cannot_tell_is_asked_again_and_nothing_is_reset() {
+    let cluster = cluster().brokers(2).replication_factor(2).topic("t", 1).start().await.unwrap();
+    fill(&cluster, "t", 0, 0..10);
+    let client = client(&cluster).await;
+    let mut reader = client.reader().topic("t").build().await.unwrap();
+    assert_eq!(take(&mut reader, 10).await.len(), 10);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let refuse = cluster.on(ApiKey::OFFSET_FOR_LEADER_EPOCH, move |call| {
+        match count.fetch_add(1, Ordering::SeqCst) % 3 {
+            0 => Fault::Error(ErrorCode::UNKNOWN_LEADER_EPOCH),
+            1 => Fault::Disconnect,
+            _ => call.edit::<OffsetForLeaderEpochRequest>(|response| response.topics.clear()),
+        }
+    });
+    let other = cluster.brokers().into_iter().find(|id| Some(*id) != cluster.leader("t", 0));
+    cluster.move_leader("t", 0, other.unwrap());
+    fill(&cluster, "t", 0, 10..12);
+    assert!(timeout(Duration::from_secs(10), reader.next()).await.is_err());
+    let asked = asked.load(Ordering::SeqCst);
+    assert!((5..40).contains(&asked), "{asked} questions in 10 s");
+    drop(refuse);
+    assert_eq!(take(&mut reader, 2).await, [10, 11]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_replica_strands_nobody() {
+    let cluster = cluster().topic("t", 1).start().await.unwrap();
+    cluster
+        .on(ApiKey::FETCH, |call| {
+            let has_rack = call.request::<FetchRequest>().rack_id == "here";
+            call.edit::<FetchRequest>(move |response| {
+                let partitions = response.responses.iter_mut().flat_map(|it| &mut it.partitions);
+                for partition in partitions.filter(|_| has_rack) {
+                    partition.preferred_read_replica = 99;
+                    partition.records = None;
+                }
+            })
+        })
+        .keep();
+    fill(&cluster, "t", 0, 0..10);
+    let client = client(&cluster).await;
+    let mut reader = client.reader().topic("t").rack("here").build().await.unwrap();
+    let began = Instant::now();
+    assert_eq!(take(&mut reader, 10).await.len(), 10);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(fetches(&cluster).len() < 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_made_anew_waits_for_a_seek_if_that_is_asked_for() {
+    let cluster = cluster().topic("t", 1).start().await.unwrap();
+    fill(&cluster, "t", 0, 0..10);
+    let client = client(&cluster).await;
+    let reader = client.reader().topic("t").on_out_of_range(OutOfRange::Error);
+    let mut reader = reader.build().await.unwrap();
+    assert_eq!(take(&mut reader, 10).await.len(), 10);
+    cluster.delete_topic("t");
+    cluster.create_topic("t", 1);
+    fill(&cluster, "t", 0, 100..120);
+    assert_eq!(error(&mut reader).await.kind(), ErrorKind::DataLoss);
+    cluster.clear_requests();
+    assert!(timeout(Duration::from_secs(60), reader.next()).await.is_err());
+    assert!(fetches(&cluster).is_empty(), "nobody asks for it");
+    reader.handle().seek("t", 0, Start::Earliest).unwrap();
+    assert_eq!(take(&mut reader, 20).await, (100..120).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_waits_for_the_loops() {
+    let cluster = cluster().brokers(3).topic("t", 6).start().await.unwrap();
+    let client = client(&cluster).await;
+    let mut reader = client.reader().topic("t").build().await.unwrap();
+    fill(&cluster, "t", 0, 0..1);
+    assert_eq!(take(&mut reader, 1).await, [0]);
+    timeout(Duration::from_secs(1), reader.close()).await.unwrap();
+    cluster.clear_requests();
+    sleep(Duration::from_secs(5)).await;
+    assert!(fetches(&cluster).is_empty());
+}
