@@ -12,7 +12,7 @@ use kafkio::protocol::messages::fetch::FetchRequest;
 use kafkio::protocol::messages::list_offsets::ListOffsetsRequest;
 use kafkio::protocol::{ApiKey, ErrorCode};
 use kafkio::testing::{FakeCluster, FakeClusterBuilder, Fault};
-use kafkio::{Client, ErrorKind, Message, OutOfRange, Reader, Record, Start, Timestamp};
+use kafkio::{Client, End, ErrorKind, Message, OutOfRange, Reader, Record, Start, Timestamp};
 use tokio::time::{Instant, timeout};
 
 fn cluster() -> FakeClusterBuilder {
@@ -229,6 +229,28 @@ async fn gaps_and_markers_move_the_position() {
     assert_eq!(offsets.try_collect::<Vec<_>>().await.unwrap(), [(0, 0), (1, 1), (2, 16)]);
     assert_eq!(handle.position("t", 0), Some(17));
     assert_eq!(handle.lag("t", 0), Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_range_of_gaps_and_markers_ends() {
+    let cluster = cluster().topic("t", 1).start().await.unwrap();
+    let client = client(&cluster).await;
+    cluster.append_raw("t", 0, batch(0, 0, 9, &[b"0", b"1"]).freeze());
+    cluster.append_raw("t", 0, batch(10, 0, 4, &[]).freeze());
+    cluster.append_raw("t", 0, batch(15, 0x30, 0, &[b"m"]).freeze());
+    let end = |end| client.reader().topic("t").end(end).build();
+    for (to, count) in [(1, 1), (2, 2), (5, 2), (12, 2), (16, 2)] {
+        let reader = end(End::Offset(to)).await.unwrap();
+        let handle = reader.handle();
+        let read = timeout(Duration::from_secs(60), reader.count()).await.expect("no end");
+        assert_eq!((read, handle.position("t", 0)), (count, Some(to)), "to {to}");
+    }
+    let latest = end(End::Latest).await.unwrap();
+    assert_eq!(timeout(Duration::from_secs(60), latest.count()).await.expect("no end"), 2);
+    let inside = client.reader().topic("t").start(Start::Offset(12)).end(End::Offset(14));
+    let inside = inside.build().await.unwrap().batches();
+    let batches: Vec<_> = inside.try_collect().await.unwrap();
+    assert!(batches.iter().all(kafkio::Batch::is_empty), "{batches:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,6 +43,21 @@ fn offsets_and_sizes_come_from_the_header() {
 }
 
 #[test]
+fn messages_of_a_range_are_those_in_it() {
+    let records: Vec<_> = (0..5).map(|n| (Record::new(n.to_string()), 1000)).collect();
+    let batch = batch(&forge(&finish(&records), 0, &70i64.to_be_bytes()));
+    let offsets = |range| -> Vec<_> {
+        batch.clone().messages_in(range).map(|message| message.unwrap().offset()).collect()
+    };
+    assert_eq!(offsets(0..i64::MAX), [70, 71, 72, 73, 74]);
+    assert_eq!(offsets(71..73), [71, 72]);
+    assert_eq!(offsets(74..75), [74]);
+    for nothing in [0..70, i64::MIN..0, 75..80, 72..72, 73..71] {
+        assert_eq!(offsets(nothing.clone()), [0; 0], "{nothing:?}");
+    }
+}
+
+#[test]
 fn debug_tells_lengths_and_no_contents() {
     let batch = batch(&two());
     let shown: Vec<_> = batch.messages().map(|message| format!("{:?}", message.unwrap())).collect();
