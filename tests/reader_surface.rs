@@ -432,7 +432,6 @@ async fn lag_is_live_and_exact_on_demand() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "the engine does not count yet"]
 async fn stats_and_config_tell_what_a_reader_does() {
     let (cluster, client) = start(&[("t", 1)]).await;
     cluster.append("t", 0, (0..10).map(|n| Record::new(n.to_string())));
@@ -453,7 +452,6 @@ async fn stats_and_config_tell_what_a_reader_does() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "the engine does not count yet"]
 async fn events_tell_when_the_end_is_reached() {
     let (cluster, client) = start(&[("t", 2)]).await;
     fill(&cluster, "t", 0, 0..3);

@@ -18,6 +18,7 @@ use super::decode::{Backlog, CHUNK, Room, Step};
 use super::fetch::{self, Outcome, Rules};
 use super::partition::{Partition, State};
 use super::session::{Session, Terms, Verdict};
+use super::stats::count;
 use super::{Event, Shared};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
@@ -368,6 +369,12 @@ impl Loop {
         if outcome.unresolved {
             self.context.engine.notify_one();
         }
+        count(&self.context.shared.counters.fetches, 1);
+        let received = outcome.fetched.iter().map(|fetched| fetched.bytes).sum();
+        count(&self.context.shared.counters.fetched_bytes, received);
+        for partition in &outcome.idle {
+            self.context.shared.passed(partition, None);
+        }
         self.quiet = if outcome.fetched.is_empty() { self.quiet.saturating_add(1) } else { 0 };
         // Events take memory too, however little they hold.
         let mut bytes = 0;
@@ -417,6 +424,7 @@ impl Loop {
         self.failures += 1;
         let (now, broker) = (Instant::now(), self.lane.broker);
         tracing::debug!(broker, %error, failures = self.failures, "fetch failed");
+        count(&self.context.shared.counters.fetch_errors, 1);
         let cluster = &self.context.cluster;
         cluster.refresh();
         self.not_before = Some(now + cluster.config().backoff.after(self.failures));
@@ -424,6 +432,10 @@ impl Loop {
             let mut cursor = entry.partition.cursor();
             if !error.is_retriable() && matches!(cursor.state, State::At(_)) {
                 cursor.state = State::Halted;
+                let epoch = cursor.epoch;
+                drop(cursor);
+                let text = format!("fetch of {} from broker {broker}", entry.partition.at);
+                entry.partition.fail(epoch, error.clone().context(text));
             } else if cursor.leader.is_some_and(|leader| leader != broker) {
                 cursor.leave_replica(now + fetch::LEADER_ONLY);
                 self.context.engine.notify_one();
@@ -433,8 +445,6 @@ impl Loop {
             for at in 0..self.session.entries.len() {
                 self.session.touch_at(at);
             }
-            let text = format!("fetch from broker {broker}");
-            let _ = self.context.events.send(Event::Error(error.context(text)));
         }
     }
 }

@@ -38,10 +38,6 @@ pub(super) struct Charge {
 }
 
 impl Budget {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::default()
-    }
-
     pub(super) fn held(&self) -> usize {
         self.held.load(Ordering::SeqCst)
     }

@@ -14,7 +14,7 @@ use super::events::ReaderEvent;
 use super::lookup::{self, Lookup};
 use super::partition::{Partition, State};
 use super::validate::{self, Check};
-use super::{Event, OutOfRange, Shared};
+use super::{OutOfRange, Shared};
 use crate::cluster::Metadata;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::ErrorCode;
@@ -64,10 +64,10 @@ impl Engine {
                 Some(()) = self.lookups.next() => {}
                 Some(ended) = self.loops.next() => {
                     let error = Error::new(ErrorKind::Internal, "reader: a fetch loop ended");
-                    let _ = self.context.events.send(Event::Error(match ended {
+                    let _ = self.shared.failure.set(match ended {
                         Ok(()) => error,
                         Err(failed) => error.with_source(failed),
-                    }));
+                    });
                     return;
                 }
             }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::budget::Charge;
 use super::events::ReaderEvent;
-use super::partition::Partition;
+use super::partition::{Partition, State};
 use super::stats::count;
 use super::{Chunk, Delivery, Event, Owner, Shared};
 use crate::error::{Error, ErrorKind, Result};
@@ -156,15 +156,6 @@ impl Feed {
                 Some(chunk) => chunk,
                 None => match self.events.poll_recv(cx) {
                     Poll::Ready(Some(Event::Data(chunk))) => chunk,
-                    Poll::Ready(Some(Event::Error(error))) => {
-                        progress.made_progress();
-                        count(&self.shared.counters.errors, 1);
-                        if error.is_fatal() {
-                            self.has_ended = true;
-                            self.shared.close();
-                        }
-                        return Poll::Ready(Some(Err(error)));
-                    }
                     Poll::Ready(Some(Event::Wake)) => {
                         progress.made_progress();
                         self.resync();
@@ -217,9 +208,10 @@ impl Feed {
         None
     }
 
-    /// An error of a partition, which has stopped.
+    /// An error of a partition, which may have stopped.
     fn failed(&self, partition: &Partition, error: Error) -> Error {
-        partition.stopped.store(true, Ordering::Release);
+        let has_stopped = partition.cursor().state == State::Halted;
+        partition.stopped.store(has_stopped, Ordering::Release);
         count(&self.shared.counters.errors, 1);
         error
     }
@@ -249,7 +241,6 @@ impl Feed {
     fn end(&mut self) -> Option<Error> {
         self.ready.clear();
         self.stash.clear();
-        self.owner.release();
         let is_told = std::mem::replace(&mut self.has_ended, true);
         self.shared.failure.get().filter(|_| !is_told).cloned()
     }

@@ -45,6 +45,8 @@ pub(super) struct Outcome {
     pub(super) fetched: Vec<Fetched>,
     /// New leaders that the answer named.
     pub(super) hints: Vec<LeaderHint>,
+    /// There was nothing in them: what was read before may have been all.
+    pub(super) idle: Vec<Arc<Partition>>,
     /// Whether leaders or topics are not as we thought.
     pub(super) stale: bool,
     /// Whether the engine has something to do: a cursor must be looked up, or moved elsewhere.
@@ -237,7 +239,9 @@ fn apply_partition(
             cursor.failed(now, rules.backoff);
         }
     }
-    if !batches.is_empty() {
+    if batches.is_empty() {
+        outcome.idle.push(partition.clone());
+    } else {
         push(outcome, partition, asked, batches, &mut cursor, lane.broker);
         if let Some(fetched) = outcome.fetched.last_mut() {
             (fetched.bytes, fetched.is_copy) = (bytes, is_copy);

@@ -71,7 +71,7 @@ impl ReaderHandle {
     ///
     /// The reader does not read that partition, or is closed.
     pub fn pause(&self, topic: &str, partition: i32) -> Result<()> {
-        self.change(|it| it.pause(), [self.partition(topic, partition)])
+        self.change(Partition::pause, [self.partition(topic, partition)])
     }
 
     /// Pauses all partitions that are read at the moment.
@@ -80,7 +80,7 @@ impl ReaderHandle {
     ///
     /// The reader is closed.
     pub fn pause_all(&self) -> Result<()> {
-        self.change(|it| it.pause(), self.shared.partitions().into_iter().map(Ok))
+        self.change(Partition::pause, self.shared.partitions().into_iter().map(Ok))
     }
 
     /// Goes on with a partition that was paused.
@@ -89,7 +89,7 @@ impl ReaderHandle {
     ///
     /// The reader does not read that partition, or is closed.
     pub fn resume(&self, topic: &str, partition: i32) -> Result<()> {
-        self.change(|it| it.resume(), [self.partition(topic, partition)])
+        self.change(Partition::resume, [self.partition(topic, partition)])
     }
 
     /// Goes on with all partitions that were paused.
@@ -98,7 +98,7 @@ impl ReaderHandle {
     ///
     /// The reader is closed.
     pub fn resume_all(&self) -> Result<()> {
-        self.change(|it| it.resume(), self.shared.partitions().into_iter().map(Ok))
+        self.change(Partition::resume, self.shared.partitions().into_iter().map(Ok))
     }
 
     /// The partitions that are paused, in order.
@@ -242,6 +242,7 @@ impl ReaderHandle {
     pub fn stats(&self) -> ReaderStats {
         let partitions = self.shared.partitions();
         ReaderStats {
+            buffered_bytes: partitions.iter().map(|it| it.held()).sum::<usize>() as u64,
             buffer_capacity: self.shared.settings.buffer_capacity() as u64,
             partitions: partitions.len(),
             paused: partitions.iter().filter(|it| it.is_paused()).count(),

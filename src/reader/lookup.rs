@@ -5,10 +5,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::broker::Context;
-use super::budget::{Budget, Charge};
 use super::events::ReaderEvent;
 use super::partition::{Origin, Partition};
-use super::{Chunk, Config, Delivery, Event, OutOfRange};
+use super::{Config, Delivery, OutOfRange};
 use crate::cluster::{EARLIEST, FoundOffset, LATEST, list_offsets_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::{Start, Timestamp};
@@ -121,16 +120,11 @@ fn settle(
     Lookup { partition, epoch, origin }: &Lookup,
     found: Result<(i64, i32)>,
 ) {
-    let send = |item| {
-        let charge = Charge::new(Budget::new().lend(0), partition.clone(), 0);
-        let chunk = Chunk { partition: partition.clone(), epoch: *epoch, from: 0, item, charge };
-        partition.send(Event::Data(chunk));
-    };
     match found {
         Ok((to, leader_epoch)) => {
             if let Origin::Reset { from } = *origin {
                 // The position follows when what was fetched before has been handed out.
-                send(Delivery::Skip(to));
+                partition.tell(*epoch, Delivery::Skip(to));
                 let at = partition.at.clone();
                 context.shared.listeners.tell(&ReaderEvent::Reset { at, from, to });
             }
@@ -145,7 +139,7 @@ fn settle(
         }
         Err(error) => {
             partition.halt(*epoch);
-            send(Delivery::Error(error));
+            partition.fail(*epoch, error);
         }
     }
 }

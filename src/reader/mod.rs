@@ -179,7 +179,6 @@ struct Owner {
 #[derive(Debug)]
 enum Event {
     Data(Chunk),
-    Error(Error),
     /// Only wakes the reader: it is closed, or something else has changed.
     Wake,
 }
@@ -251,7 +250,8 @@ impl Reader {
     /// Dropping the future ends the background work all the same.
     pub async fn close(self) {
         self.feed.shared.close();
-        if let Some(engine) = self.feed.owner.release() {
+        let engine = self.feed.owner.release();
+        if let Some(engine) = engine {
             let _ = engine.await;
         }
     }
@@ -363,12 +363,10 @@ impl Shared {
             let start = if is_new { Start::Earliest } else { self.settings.start_of(&at) };
             let limit =
                 self.limits.get(&at).copied().unwrap_or_else(|| self.settings.limit_of(&at));
-            let announced =
-                self.announce.get().map(|announce| (announce, mpsc::unbounded_channel()));
-            let outlet = announced.as_ref().map_or(&self.events, |(_, (sender, _))| sender);
-            let partition = Partition::new(at.clone(), start, topic.id, outlet.clone(), limit);
-            let partition = Arc::new(partition);
-            if let Some((announce, (outlet, events))) = announced {
+            let outlet = self.events.clone();
+            let partition = Arc::new(Partition::new(at.clone(), start, topic.id, outlet, limit));
+            if let Some(announce) = self.announce.get() {
+                let (outlet, events) = mpsc::unbounded_channel();
                 partition.divert(outlet);
                 let _ = announce.send((partition.clone(), events));
             }

@@ -278,9 +278,13 @@ impl Partition {
 
     /// Tells whoever reads this partition what is wrong with it.
     pub(super) fn fail(self: &Arc<Self>, epoch: u64, error: Error) {
+        self.tell(epoch, Delivery::Error(error));
+    }
+
+    /// Tells whoever reads this partition something that holds no data.
+    pub(super) fn tell(self: &Arc<Self>, epoch: u64, item: Delivery) {
         let loan = Arc::new(Budget::default()).lend(0);
         let charge = Charge::new(loan, self.clone(), 0);
-        let item = Delivery::Error(error);
         self.send(Event::Data(Chunk { partition: self.clone(), epoch, from: 0, item, charge }));
     }
 
@@ -367,11 +371,12 @@ impl Partition {
     }
 
     /// It is not read any more, and never will be again.
-    pub(super) fn retire(&self) {
+    pub(super) fn retire(self: &Arc<Self>) {
         let mut cursor = self.cursor();
         self.retired.store(true, Ordering::Release);
         cursor.epoch += 1;
         cursor.state = State::Halted;
+        self.touch_in(&mut cursor);
     }
 
     pub(super) fn is_retired(&self) -> bool {
@@ -452,9 +457,8 @@ impl Cursor {
     /// offset.
     pub(super) fn wanted(&self, broker: i32, now: Instant) -> Option<i64> {
         match self.state {
-            State::At(offset) if offset >= self.limit => None,
             State::At(offset) if self.may_come_from(broker) && self.is_due(now) => {
-                Some(offset).filter(|_| !self.paused)
+                Some(offset).filter(|offset| !self.paused && *offset < self.limit)
             }
             _ => None,
         }

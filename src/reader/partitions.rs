@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use super::feed::Feed;
 use super::partition::Partition;
 use super::{Announced, Batches, Event, Owner, ReaderHandle, Shared};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::record::Message;
 
 /// A [`Stream`] of the partitions of a reader, each a stream of its own: those that are there, and
@@ -47,9 +47,6 @@ pub struct Partitions {
     owner: Arc<Owner>,
     ready: VecDeque<PartitionStream>,
     added: UnboundedReceiver<Announced>,
-    /// Errors of the reader as a whole.
-    events: UnboundedReceiver<Event>,
-    errors: VecDeque<Error>,
     has_ended: bool,
 }
 
@@ -84,22 +81,18 @@ impl Partitions {
         drop(all);
         // What has come by now comes first.
         let (chunks, mut events) = feed.into_chunks();
-        let mut errors = VecDeque::new();
-        let mut keep = |event| match event {
-            Event::Data(chunk) => {
-                if let Some(stream) = streams.get_mut(&chunk.partition.at) {
-                    stream.feed.ready.push_back(chunk);
-                }
+        let mut keep = |event| {
+            let Event::Data(chunk) = event else { return };
+            if let Some(stream) = streams.get_mut(&chunk.partition.at) {
+                stream.feed.ready.push_back(chunk);
             }
-            Event::Error(error) => errors.push_back(error),
-            Event::Wake => {}
         };
         chunks.map(Event::Data).for_each(&mut keep);
         while let Ok(event) = events.try_recv() {
             keep(event);
         }
         let ready = streams.into_values().collect();
-        Self { shared, owner, ready, added, events, errors, has_ended: false }
+        Self { shared, owner, ready, added, has_ended: false }
     }
 
     /// Steers the reader.
@@ -124,17 +117,8 @@ impl Stream for Partitions {
                     this.shared.failure.get().filter(|_| !is_told).cloned().map(Err),
                 );
             }
-            if let Some(error) = this.errors.pop_front() {
-                return Poll::Ready(Some(Err(error)));
-            }
             if let Some(stream) = this.ready.pop_front() {
                 return Poll::Ready(Some(Ok(stream)));
-            }
-            if let Poll::Ready(Some(event)) = this.events.poll_recv(cx) {
-                if let Event::Error(error) = event {
-                    this.errors.push_back(error);
-                }
-                continue;
             }
             if let Poll::Ready(Some((partition, events))) = this.added.poll_recv(cx) {
                 this.ready.push_back(PartitionStream::new(this.owner.clone(), partition, events));
