@@ -96,24 +96,27 @@ use topics::Selection;
 ///
 /// # Errors
 ///
-/// After an error of a partition that partition stops until [`ReaderHandle::seek`], and the others
-/// go on; a reader with an [`End`] counts it as done. After a [fatal](Error::is_fatal) error the
-/// stream ends.
+/// After an error of a partition that partition stops until [`ReaderHandle::seek`], where nothing
+/// else is said, and the others go on; a reader with an [`End`] counts it as done. After a
+/// [fatal](Error::is_fatal) error the stream ends.
 ///
 /// | what happens | what the stream does |
 /// |---|---|
-/// | a broker dies, restarts, does not answer | nothing: it is tried again, with backoff |
-/// | a leader moves, is not there, is fenced by a newer epoch | nothing: the new one is found |
-/// | a topic is deleted | nothing: it may be created again |
-/// | a topic is created anew | goes on at its beginning |
-/// | the broker fails inside, its disk fails | nothing: it is tried again |
-/// | the position is not in the log | goes on as [`OutOfRange`] says; an error with [`OutOfRange::Error`] |
-/// | access is denied, or the broker refuses otherwise | an error; the partition stops |
-/// | a batch is damaged, or cannot be decompressed | an error; the partition stops before it |
-/// | a batch is larger than the limits | an error; the partition stops before it |
-/// | an answer cannot be read | an error; the partitions that it was for stop |
+/// | a broker dies and comes back | nothing: it is tried again, with backoff |
+/// | a broker does not answer | nothing: likewise, after `request_timeout` |
+/// | a leader moves | nothing: the new one is found |
+/// | a partition has no leader | nothing: it is waited for |
+/// | a broker fails inside | nothing: it is tried again |
+/// | a topic is deleted | nothing: it may be created again; one that was there by pattern is dropped |
+/// | a topic is created anew | an error ([`DataLoss`](ErrorKind::DataLoss)); goes on at its beginning, unless with [`OutOfRange::Error`] |
+/// | a log is truncated | an error ([`DataLoss`](ErrorKind::DataLoss)); goes on where it was cut, unless with [`OutOfRange::Error`] |
+/// | a position is not in the log | goes on as [`OutOfRange`] says; an error with [`OutOfRange::Error`] |
+/// | access is denied | an error |
+/// | a batch is damaged | an error |
+/// | a batch is too large | an error: it is larger than the limits of fetches, or of decompressed batches |
+/// | an answer cannot be read | an error of each partition that is read from that broker |
 /// | a background task panics | a fatal error, then the end |
-/// | the reader is closed | the end |
+/// | a reader is closed | the end |
 ///
 /// What happens without an error can be watched: see [`ReaderHandle::events`].
 ///
