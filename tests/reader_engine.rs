@@ -270,3 +270,81 @@ async fn close_waits_for_the_loops() {
     sleep(Duration::from_secs(5)).await;
     assert!(fetches(&cluster).is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_resume_does_not_wait_for_a_long_poll() {
+    let cluster = cluster().topic("t", 2).start().await.unwrap();
+    let client = client(&cluster).await;
+    let builder = client.reader().topic("t").max_wait(Duration::from_secs(20));
+    let mut reader = builder.build().await.unwrap();
+    fill(&cluster, "t", 0, 0..1);
+    assert_eq!(take(&mut reader, 1).await, [0]);
+    reader.handle().pause("t", 0).unwrap();
+    sleep(Duration::from_secs(30)).await;
+    fill(&cluster, "t", 0, 1..3);
+    assert!(timeout(Duration::from_secs(30), reader.next()).await.is_err(), "it is paused");
+    let began = Instant::now();
+    reader.handle().resume("t", 0).unwrap();
+    assert_eq!(take(&mut reader, 2).await, [1, 2]);
+    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_partition_does_not_keep_the_room_of_the_others() {
+    let cluster = cluster().topic("t", 2).start().await.unwrap();
+    let text = |n: i32| Record::new(format!("{n:01000}"));
+    for n in 0..300 {
+        cluster.append("t", 0, [text(n)]);
+    }
+    let client = client(&cluster).await;
+    let mut reader = client.reader().topic("t").buffer_bytes(1 << 16).build().await.unwrap();
+    assert_eq!(take(&mut reader, 1).await, [0]);
+    sleep(Duration::from_secs(5)).await;
+    reader.handle().pause("t", 0).unwrap();
+    for n in 1000..1300 {
+        cluster.append("t", 1, [text(n)]);
+    }
+    assert_eq!(take(&mut reader, 300).await, (1000..1300).collect::<Vec<_>>());
+    reader.handle().resume("t", 0).unwrap();
+    assert_eq!(take(&mut reader, 299).await, (1..300).collect::<Vec<_>>(), "in order, all of it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_nearby_is_read_and_left_when_it_fails() {
+    let cluster = cluster().brokers(2).replication_factor(2).racks(["a", "b"]).rack_aware(true);
+    let cluster = cluster.topic("t", 1).start().await.unwrap();
+    let leader = cluster.leader("t", 0).unwrap();
+    let follower = cluster.brokers().into_iter().find(|id| *id != leader).unwrap();
+    let rack = if follower % 2 == 0 { "a" } else { "b" };
+    let client = client(&cluster).await;
+    let mut reader = client.reader().topic("t").rack(rack).build().await.unwrap();
+    fill(&cluster, "t", 0, 0..5);
+    assert_eq!(take(&mut reader, 5).await, [0, 1, 2, 3, 4]);
+    sleep(Duration::from_secs(2)).await;
+    cluster.clear_requests();
+    fill(&cluster, "t", 0, 5..10);
+    assert_eq!(take(&mut reader, 5).await, [5, 6, 7, 8, 9]);
+    let asked = cluster.requests();
+    let mut asked = asked.iter().filter(|it| it.api_key == ApiKey::FETCH);
+    assert!(asked.all(|it| it.broker == follower), "only the follower is asked");
+    cluster.stop_broker(follower);
+    fill(&cluster, "t", 0, 10..15);
+    let began = Instant::now();
+    assert_eq!(take(&mut reader, 5).await, [10, 11, 12, 13, 14]);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_idle_partitions_are_named_once() {
+    let cluster = cluster().topic("t", 1000).start().await.unwrap();
+    let client = client(&cluster).await;
+    let mut reader = client.reader().topic("t").start(Start::Offset(0)).build().await.unwrap();
+    for n in 0..50 {
+        fill(&cluster, "t", 7, n..n + 1);
+        assert_eq!(take(&mut reader, 1).await, [n]);
+    }
+    let asked = fetches(&cluster);
+    let topics = asked.iter().flat_map(|it| &it.topics);
+    let named: usize = topics.map(|topic| topic.partitions.len()).sum();
+    assert!(named < 2100, "{named} partitions named");
+}

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::budget::Budget;
 use super::builder::Config;
 use super::decode::{Backlog, CHUNK, Room, Step};
-use super::fetch::{self, Outcome, Rules};
+use super::fetch::{self, Fetched, Found, Outcome, Rules};
 use super::partition::{Partition, State};
 use super::session::{Session, Terms, Verdict};
 use super::stats::count;
@@ -158,7 +158,7 @@ impl Loop {
             let until = match self.advance(now).await {
                 Ok(until) => until.into_iter().chain(self.session.next_look(now)).min(),
                 Err(error) => {
-                    self.failed(error);
+                    self.failed(&error);
                     self.not_before
                 }
             };
@@ -307,7 +307,7 @@ impl Loop {
                     *place = Some(connection);
                 }
             }
-            Err(error) => self.failed(error),
+            Err(error) => self.failed(&error),
         }
     }
 
@@ -316,7 +316,7 @@ impl Loop {
             Ok(response) => response,
             Err(error) => {
                 self.session.lost();
-                self.failed(error);
+                self.failed(&error);
                 return;
             }
         };
@@ -334,6 +334,7 @@ impl Loop {
             }
             Verdict::Failed(code) => {
                 tracing::debug!(broker = self.lane.broker, %code, "fetch refused");
+                count(&self.context.shared.counters.fetch_errors, 1);
                 self.failures += 1;
                 self.not_before = Some(now + backoff.after(self.failures));
                 cluster.refresh();
@@ -420,7 +421,7 @@ impl Loop {
 
     /// The broker cannot be reached, and its partitions may have moved; or it sends what cannot be
     /// read, and would send that again.
-    fn failed(&mut self, error: Error) {
+    fn failed(&mut self, error: &Error) {
         self.failures += 1;
         let (now, broker) = (Instant::now(), self.lane.broker);
         tracing::debug!(broker, %error, failures = self.failures, "fetch failed");
@@ -432,10 +433,15 @@ impl Loop {
             let mut cursor = entry.partition.cursor();
             if !error.is_retriable() && matches!(cursor.state, State::At(_)) {
                 cursor.state = State::Halted;
+                cursor.deliver(broker);
                 let epoch = cursor.epoch;
                 drop(cursor);
                 let text = format!("fetch of {} from broker {broker}", entry.partition.at);
-                entry.partition.fail(epoch, error.clone().context(text));
+                // Behind what came before it.
+                let batches = [Found::Error(error.clone().context(text))].into();
+                let (partition, is_copy) = (entry.partition.clone(), false);
+                let failed = Fetched { partition, epoch, from: 0, batches, bytes: 0, is_copy };
+                self.backlog.push(failed, self.lane.budget.lend(0));
             } else if cursor.leader.is_some_and(|leader| leader != broker) {
                 cursor.leave_replica(now + fetch::LEADER_ONLY);
                 self.context.engine.notify_one();

@@ -61,7 +61,7 @@ pub(super) enum Step {
 impl Backlog {
     pub(super) fn push(&mut self, fetched: Fetched, loan: Arc<Loan>) {
         fetched.partition.add_pending(fetched.bytes);
-        let pending = Pending { loan, fetched };
+        let pending = Pending { fetched, loan };
         match self.blocked.get_mut(&address(&pending.fetched.partition)) {
             Some(before) => before.push_back(pending),
             None => self.ready.push_back(pending),

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::broker::{self, Context, Lane, sleep_or_never};
 use super::events::ReaderEvent;
 use super::lookup::{self, Lookup};
-use super::partition::{Partition, State};
+use super::partition::{Origin, Partition, State};
 use super::validate::{self, Check};
 use super::{OutOfRange, Shared};
 use crate::cluster::Metadata;
@@ -162,7 +162,9 @@ impl Engine {
             let (Some(leader), State::Unresolved(origin)) = (cursor.leader, cursor.state) else {
                 continue;
             };
-            if !cursor.is_due(now) {
+            // Where a reset leads comes behind what was fetched before.
+            let is_reset = matches!(origin, Origin::Reset { .. });
+            if !cursor.is_due(now) || (is_reset && !cursor.is_delivered()) {
                 retry = retry.into_iter().chain(cursor.retry_at()).min();
                 continue;
             }

@@ -113,49 +113,8 @@ fn apply_partition(
     {
         return;
     }
-    let is_follower = cursor.leader.is_some_and(|leader| leader != lane.broker);
-    let code = ErrorCode(data.error_code);
-    if code != ErrorCode::NONE {
-        let leader = &data.current_leader;
-        if leader.leader_id >= 0 {
-            let endpoint = endpoints.iter().find(|it| it.id == leader.leader_id);
-            outcome.hints.push(LeaderHint {
-                topic: partition.at.topic.clone(),
-                topic_id: asked.topic_id,
-                partition: partition.at.partition,
-                leader: leader.leader_id,
-                epoch: leader.leader_epoch,
-                endpoint: endpoint.cloned(),
-            });
-        }
-        match on_error(code) {
-            // It has not got there yet, and will.
-            OnError::Retry if is_follower && code == ErrorCode::OFFSET_NOT_AVAILABLE => {
-                cursor.failed(now, rules.backoff);
-            }
-            // Only the leader knows.
-            OnError::Retry | OnError::Reset if is_follower => {
-                tracing::debug!(partition = %partition.at, %code, "back to the leader");
-                cursor.leave_replica(now + LEADER_ONLY);
-                outcome.stale |= code != ErrorCode::OFFSET_OUT_OF_RANGE;
-                outcome.unresolved = true;
-            }
-            OnError::Retry => {
-                cursor.failed(now, rules.backoff);
-                outcome.stale = true;
-            }
-            OnError::Reset if config.out_of_range != OutOfRange::Error => {
-                tracing::warn!(partition = %partition.at, offset = asked.offset, "offset out of range");
-                cursor.state = State::Unresolved(Origin::Reset { from: asked.offset });
-                outcome.unresolved = true;
-            }
-            OnError::Reset | OnError::Halt => {
-                cursor.state = State::Halted;
-                let text = format!("fetch from {} at offset {}", partition.at, asked.offset);
-                let error = Found::Error(Error::broker(code, text));
-                push(outcome, partition, asked, VecDeque::from([error]), &mut cursor, lane.broker);
-            }
-        }
+    if data.error_code != ErrorCode::NONE.0 {
+        refused(&data, partition, asked, &mut cursor, endpoints, rules, outcome);
         return;
     }
     cursor.succeeded();
@@ -175,6 +134,20 @@ fn apply_partition(
         IsolationLevel::ReadCommitted if data.last_stable_offset >= 0 => data.last_stable_offset,
         _ => data.high_watermark,
     });
+    records(data, total, partition, asked, &mut cursor, rules, outcome);
+}
+
+/// Goes through the batches, and moves the cursor past them.
+fn records(
+    data: PartitionData,
+    total: usize,
+    partition: &Arc<Partition>,
+    asked: Asked,
+    cursor: &mut Cursor,
+    rules: &Rules<'_>,
+    outcome: &mut Outcome,
+) {
+    let Terms { lane, config, now, .. } = *rules.terms;
     let mut filter = Filter::new(data.aborted_transactions);
     let mut next = asked.offset;
     let mut batches = VecDeque::new();
@@ -242,9 +215,63 @@ fn apply_partition(
     if batches.is_empty() {
         outcome.idle.push(partition.clone());
     } else {
-        push(outcome, partition, asked, batches, &mut cursor, lane.broker);
+        push(outcome, partition, asked, batches, cursor, lane.broker);
         if let Some(fetched) = outcome.fetched.last_mut() {
             (fetched.bytes, fetched.is_copy) = (bytes, is_copy);
+        }
+    }
+}
+
+/// The broker has nothing of this partition, and says why.
+fn refused(
+    data: &PartitionData,
+    partition: &Arc<Partition>,
+    asked: Asked,
+    cursor: &mut Cursor,
+    endpoints: &[Broker],
+    rules: &Rules<'_>,
+    outcome: &mut Outcome,
+) {
+    let Terms { lane, config, now, .. } = *rules.terms;
+    let (code, leader) = (ErrorCode(data.error_code), &data.current_leader);
+    let is_follower = cursor.leader.is_some_and(|leader| leader != lane.broker);
+    if leader.leader_id >= 0 {
+        let endpoint = endpoints.iter().find(|it| it.id == leader.leader_id);
+        outcome.hints.push(LeaderHint {
+            topic: partition.at.topic.clone(),
+            topic_id: asked.topic_id,
+            partition: partition.at.partition,
+            leader: leader.leader_id,
+            epoch: leader.leader_epoch,
+            endpoint: endpoint.cloned(),
+        });
+    }
+    match on_error(code) {
+        // It has not got there yet, and will.
+        OnError::Retry if is_follower && code == ErrorCode::OFFSET_NOT_AVAILABLE => {
+            cursor.failed(now, rules.backoff);
+        }
+        // Only the leader knows.
+        OnError::Retry | OnError::Reset if is_follower => {
+            tracing::debug!(partition = %partition.at, %code, "back to the leader");
+            cursor.leave_replica(now + LEADER_ONLY);
+            outcome.stale |= code != ErrorCode::OFFSET_OUT_OF_RANGE;
+            outcome.unresolved = true;
+        }
+        OnError::Retry => {
+            cursor.failed(now, rules.backoff);
+            outcome.stale = true;
+        }
+        OnError::Reset if config.out_of_range != OutOfRange::Error => {
+            tracing::warn!(partition = %partition.at, offset = asked.offset, "offset out of range");
+            cursor.state = State::Unresolved(Origin::Reset { from: asked.offset });
+            outcome.unresolved = true;
+        }
+        OnError::Reset | OnError::Halt => {
+            cursor.state = State::Halted;
+            let text = format!("fetch from {} at offset {}", partition.at, asked.offset);
+            let error = Found::Error(Error::broker(code, text));
+            push(outcome, partition, asked, VecDeque::from([error]), cursor, lane.broker);
         }
     }
 }

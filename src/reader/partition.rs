@@ -362,8 +362,9 @@ impl Partition {
         let mut cursor = self.cursor();
         cursor.delivering =
             cursor.delivering.map(|(at, count)| (at, count - 1)).filter(|(_, count)| *count > 0);
-        let is_waiting = cursor.delivering.is_none()
-            && (!cursor.is_in(lane) || matches!(cursor.state, State::Unvalidated(_)));
+        let is_next =
+            matches!(cursor.state, State::Unvalidated(_) | State::Unresolved(Origin::Reset { .. }));
+        let is_waiting = cursor.delivering.is_none() && (is_next || !cursor.is_in(lane));
         if is_waiting || cursor.diverted {
             self.touch_in(&mut cursor);
         }

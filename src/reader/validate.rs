@@ -112,10 +112,9 @@ fn by_partition(response: OffsetForLeaderEpochResponse) -> HashMap<(String, i32)
 fn verdict(check: &Check, answer: Result<Option<EpochEndOffset>, &Error>) -> Verdict {
     let answer = match answer {
         Ok(Some(answer)) => answer,
-        Ok(None) => return Verdict::Again,
         // A broker that is too old for the question, or does not let us ask: as without it.
         Err(error) if !error.is_retriable() => return Verdict::Kept,
-        Err(_) => return Verdict::Again,
+        Ok(None) | Err(_) => return Verdict::Again,
     };
     match ErrorCode(answer.error_code) {
         ErrorCode::NONE => {}
