@@ -14,7 +14,7 @@ use super::stats::Counters;
 use super::topics::{self, Patterns, Selection};
 use super::{Reader, Shared};
 use crate::admin::offsets::{ListOffsets, OffsetSpec};
-use crate::admin::{self, Operation as _};
+use crate::admin::{Operation as _, start};
 use crate::cluster::{Cluster, Source, check_duration};
 use crate::error::{Error, Result};
 use crate::types::{IsolationLevel, Start, Timestamp, TopicPartition};
@@ -402,7 +402,7 @@ impl ReaderBuilder {
             return Ok(limits);
         }
         let operation = ListOffsets::new(questions).isolation(self.config.isolation);
-        let found = admin::start(cluster.clone(), operation.within(self.topic_timeout)).await?;
+        let found = start(cluster.clone(), operation.within(self.topic_timeout)).await?;
         for (at, found) in found.into_result()? {
             if let Some(offset) = found.offset {
                 limits.entry(at).and_modify(|end| *end = offset.min(*end)).or_insert(offset);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::partition::Partition;
 use super::{ReaderBuilder, ReaderEvents, ReaderStats, Shared};
-use crate::admin;
 use crate::admin::offsets::{ListOffsets, OffsetSpec};
+use crate::admin::start;
 use crate::error::{Error, Result};
 use crate::types::{Start, TopicPartition};
 
@@ -225,7 +225,7 @@ impl ReaderHandle {
             |it: &Arc<Partition>| (it.at.topic.clone(), it.at.partition, OffsetSpec::Latest);
         let operation = ListOffsets::new(partitions.iter().map(question));
         let operation = operation.isolation(self.shared.config.isolation);
-        let found = admin::start(self.shared.cluster.clone(), operation).await?.into_result()?;
+        let found = start(self.shared.cluster.clone(), operation).await?.into_result()?;
         let ends: HashMap<_, _> = found.into_iter().collect();
         partitions.iter().try_fold(0i64, |sum, partition| {
             let at = &partition.at;

@@ -52,7 +52,7 @@ fn messages_of_a_range_are_those_in_it() {
     assert_eq!(offsets(0..i64::MAX), [70, 71, 72, 73, 74]);
     assert_eq!(offsets(71..73), [71, 72]);
     assert_eq!(offsets(74..75), [74]);
-    for nothing in [0..70, i64::MIN..0, 75..80, 72..72, 73..71] {
+    for nothing in [0..70, i64::MIN..0, 75..80, 72..72] {
         assert_eq!(offsets(nothing.clone()), [0; 0], "{nothing:?}");
     }
 }
