@@ -20,6 +20,7 @@ pub mod controllers;
 pub mod errors;
 pub mod failover;
 pub mod fetches;
+pub mod foreign;
 pub mod order;
 pub mod positions;
 pub mod raw;
@@ -49,6 +50,8 @@ macro_rules! scenarios {
             admin_denied: cluster_topic_group;
             admin_failover: controller_moved, broker_down;
             fetches: sessions, session_errors, transactions, racks;
+            foreign: java_codecs, java_log_append_time, java_old_formats, java_transactions,
+                compacted, kcat;
             transactions: interleaved, from_each_offset, nothing_but_markers, open, compressed,
                 over_many_fetches, random;
             raw: produce_and_fetch, find_coordinator, offset_fetch, telemetry;
@@ -58,7 +61,8 @@ macro_rules! scenarios {
             order: per_partition, idle_partitions, ticks, idle_broker, idle_readers,
                 fetched_once;
             positions: earliest_and_latest, offset, timestamp, seek, position_and_lag,
-                log_append_time, out_of_range, chosen_partitions;
+                log_append_time, out_of_range, chosen_partitions, relative, bounded,
+                bounded_by_transactions;
             streams: take_until, forward, ready_chunks, for_each_concurrent, batches,
                 isolation, many_writers, sink;
             topics: created_late, deleted, recreated, new_partitions, as_futures, as_services,

@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use kafkio::admin::topics::NewTopic;
-use kafkio::{Message, OutOfRange, Record, Start, Timestamp, TimestampType};
+use kafkio::{
+    End, IsolationLevel, Message, OutOfRange, Record, Start, Timestamp, TimestampType,
+    TopicPartition,
+};
 use tokio::time::{sleep, timeout};
 
 use futures::StreamExt;
 
+use crate::support::transaction::Transactional;
 use crate::support::{
-    Outcome, PATIENCE, TestCluster, connect, create, expect_nothing, next, number, numbered, read,
-    read_numbers, topic, unique, write,
+    Need, Outcome, PATIENCE, TestCluster, connect, create, expect_nothing, next, number, numbered,
+    read, read_numbers, topic, unique, write,
 };
 
 pub async fn earliest_and_latest(cluster: &impl TestCluster) -> Outcome {
@@ -166,5 +170,96 @@ pub async fn chosen_partitions(cluster: &impl TestCluster) -> Outcome {
         assert!([1, 4].contains(&message.partition()));
     }
     expect_nothing(&mut reader, Duration::from_millis(700)).await;
+    Ok(())
+}
+
+/// Relative to either end, and a while ago.
+pub async fn relative(cluster: &impl TestCluster) -> Outcome {
+    let client = connect(cluster).await;
+    let topic = topic(cluster, "relative", 1).await;
+    let now = Timestamp::now().as_millis();
+    // One in each minute of an hour.
+    let at = |n: usize| Timestamp::from_millis(now - (60 - n as i64) * 60_000);
+    write(&client, &topic, (0..60).map(|n| Record::new(n.to_string()).timestamp(at(n)))).await;
+    for (start, expected) in [
+        (Start::AfterEarliest(0), 0),
+        (Start::AfterEarliest(7), 7),
+        (Start::BeforeLatest(1), 59),
+        (Start::BeforeLatest(15), 45),
+        (Start::BeforeLatest(1_000), 0),
+        (Start::Ago(Duration::from_secs(630)), 50),
+        (Start::Ago(Duration::from_secs(86_400)), 0),
+    ] {
+        let mut reader = client.reader().topic(&*topic).start(start).build().await.unwrap();
+        assert_eq!(number(&next(&mut reader).await), expected, "{start:?}");
+        reader.handle().seek(&topic, 0, Start::Offset(3)).unwrap();
+        assert_eq!(number(&next(&mut reader).await), 3);
+        reader.handle().seek(&topic, 0, start).unwrap();
+        assert_eq!(number(&next(&mut reader).await), expected, "{start:?} by a seek");
+    }
+    for start in [Start::AfterEarliest(1_000), Start::BeforeLatest(0), Start::Ago(Duration::ZERO)] {
+        let mut reader = client.reader().topic(&*topic).start(start).build().await.unwrap();
+        expect_nothing(&mut reader, Duration::from_millis(700)).await;
+        assert_eq!(reader.handle().position(&topic, 0), Some(60), "{start:?}");
+    }
+    Ok(())
+}
+
+/// Readers that end: at the latest, at an offset, at a time; where there is nothing too.
+pub async fn bounded(cluster: &impl TestCluster) -> Outcome {
+    let client = connect(cluster).await;
+    let topic = topic(cluster, "bounded", 3).await;
+    let now = Timestamp::now().as_millis();
+    let at = |n: usize| Timestamp::from_millis(now + n as i64);
+    // The last partition stays empty.
+    let record = |n: usize| Record::new(n.to_string()).partition(n as i32 % 2).timestamp(at(n));
+    write(&client, &topic, (0..100).map(record)).await;
+    let all = async |builder: kafkio::ReaderBuilder| {
+        let reader = builder.build().await.unwrap();
+        let messages: Vec<_> = timeout(PATIENCE, reader.collect()).await.expect("it ends");
+        let mut numbers: Vec<_> = messages.iter().map(|it| number(it.as_ref().unwrap())).collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    let reader = client.reader().topic(&*topic);
+    assert!(all(reader.clone().end(End::Latest)).await.into_iter().eq(0..100));
+    // An offset is waited for, and so the partition that stays empty is left out.
+    let two = client.reader().partitions(&*topic, [0, 1]);
+    assert!(all(two.clone().end(End::Offset(10))).await.into_iter().eq(0..20));
+    assert!(all(reader.clone().end(End::Timestamp(at(31)))).await.into_iter().eq(0..31));
+    assert!(all(reader.clone().end(End::Offset(0))).await.is_empty());
+    let range = two.start(Start::Offset(5)).end(End::Offset(9));
+    assert!(all(range).await.into_iter().eq(10..18));
+    assert!(all(reader.clone().start(Start::Latest).end(End::Latest)).await.is_empty());
+    let time = reader.start(Start::Timestamp(at(20))).end(End::Timestamp(at(40)));
+    assert!(all(time).await.into_iter().eq(20..40));
+    Ok(())
+}
+
+/// They end as well where there is nothing but what transactions took back, or their marks.
+pub async fn bounded_by_transactions(cluster: &impl TestCluster) -> Outcome {
+    cluster.needs(Need::Kafka(0, 11))?;
+    let client = connect(cluster).await;
+    let topic = topic(cluster, "bounded-tx", 2).await;
+    let [one, two] = [0, 1].map(|n| TopicPartition::new(&*topic, n));
+    let mut producer = Transactional::begin(cluster, &client).await;
+    producer.write(&one, &["taken", "back"]).await;
+    producer.add(&two).await;
+    producer.end(false).await;
+    let count = async |end: End| {
+        let reader = client.reader().topic(&*topic).isolation(IsolationLevel::ReadCommitted);
+        let reader = reader.end(end).build().await.unwrap();
+        timeout(PATIENCE, reader.count()).await.expect("it ends")
+    };
+    assert_eq!(count(End::Latest).await, 0);
+    assert_eq!(count(End::Offset(1)).await, 0);
+    producer.write(&one, &["kept"]).await;
+    producer.write(&two, &["kept"]).await;
+    producer.end(true).await;
+    assert_eq!(count(End::Latest).await, 2);
+    // Where a transaction is open, the latest is before it.
+    producer.write(&one, &["open"]).await;
+    assert_eq!(count(End::Latest).await, 2);
+    producer.end(true).await;
     Ok(())
 }

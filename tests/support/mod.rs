@@ -60,6 +60,8 @@ pub enum Need {
     LogDirs,
     /// Kafka's own tools: [`TestCluster::tool`].
     Tools,
+    /// Programs that use Kafka's jars: [`TestCluster::java`].
+    Java,
     /// [`TestCluster::is_rack_aware`], and three brokers.
     Racks,
 }
@@ -109,6 +111,12 @@ pub trait TestCluster: Sync {
     fn tool(&self, main: &str, arguments: &[&str]) -> impl Future<Output = Option<String>> + Send {
         let _ = (main, arguments);
         async { None }
+    }
+
+    /// Runs a program in Java, given as source, with the jars of that Kafka; it is told the
+    /// `--bootstrap-server`. Whatever version: unlike [`tool`](Self::tool).
+    fn java(&self, program: &str, arguments: &[&str]) -> impl Future<Output = ()> + Send {
+        async move { panic!("{program} {arguments:?}: there is no Java here") }
     }
 
     /// Bytes that the brokers have sent so far, where anybody counts them.
@@ -163,6 +171,7 @@ pub trait TestCluster: Sync {
             Need::Controllers => (self.controllers().is_some(), "controllers that clients reach"),
             Need::LogDirs => (self.log_dirs() >= 2, "two log directories"),
             Need::Tools => (self.has_tools(), "Kafka's tools"),
+            Need::Java => (self.is_real() && self.is_controlled(), "Java with Kafka's jars"),
             Need::Racks => (self.is_rack_aware() && self.brokers() >= 3, "brokers in racks"),
         };
         if has { Ok(()) } else { Err(Skipped(format!("needs {why}"))) }

@@ -237,6 +237,8 @@ impl Lab {
             format!("min.insync.replicas={}", if self.version >= (4, 0) { in_sync } else { 1 }),
             "unclean.leader.election.enable=false".to_owned(),
             "group.initial.rebalance.delay.ms=0".to_owned(),
+            // Compacts, and rolls segments for it, without long waits.
+            "log.cleaner.backoff.ms=500".to_owned(),
             "offsets.topic.num.partitions=4".to_owned(),
             format!("offsets.topic.replication.factor={copies}"),
             "transaction.state.log.num.partitions=4".to_owned(),

@@ -196,6 +196,14 @@ impl TestCluster for RealKafka {
         }
     }
 
+    async fn java(&self, program: &str, arguments: &[&str]) {
+        let bootstrap = self.bootstrap().join(",");
+        let all = [arguments, &["--bootstrap-server", &bootstrap]].concat();
+        if let Err(why) = self.lab().java().run(program, &all).await {
+            panic!("{}", self.with_logs(&why));
+        }
+    }
+
     async fn kill(&self, broker: i32) {
         self.lab().kill(broker);
     }
