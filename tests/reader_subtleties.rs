@@ -6,7 +6,7 @@
 //! | old formats (14) | `the_magic_byte_tells_the_format`; scenario `codecs::old_formats` |
 //! | codecs (15) | `a_bomb_is_an_error_and_harms_nobody`, `what_cannot_be_decompressed_is_an_error`; `reader.rs`: `a_damaged_batch_stops_its_partition_and_no_other` |
 //! | epochs (17), followers (18) | `reader_cluster.rs`; scenario `fetches::racks` |
-//! | sessions (16) | `reader_cluster.rs`: `only_what_changes_is_asked_for`, `what_is_not_wanted_any_more_is_forgotten`: `session_errors_cost_nothing`, `without_room_for_sessions_nothing_spins`, `a_session_goes_on_over_connections`, `data_that_nobody_asked_for_is_dropped`; scenarios `fetches::sessions`, `fetches::session_errors` |
+//! | sessions (16) | `reader_cluster.rs`: `only_what_changes_is_asked_for`, `what_is_not_wanted_any_more_is_forgotten`; here `session_errors_cost_nothing`, `without_room_for_sessions_nothing_spins`, `a_session_goes_on_over_connections`, `data_that_nobody_asked_for_is_dropped`; scenarios `fetches::sessions`, `fetches::session_errors` |
 //! | read_committed (12) | `aborts_may_come_in_any_order`; scenarios `transactions::*` |
 //! | resets (19) | `only_a_definite_out_of_range_resets`, `a_failed_lookup_is_no_reset`, `start_and_reset_are_two_policies` |
 //! | stale operations (28) | `an_error_does_not_move_the_position`, `a_late_answer_does_not_undo_a_seek`, `a_late_lookup_does_not_undo_a_seek`, `a_seek_while_paused_counts`, `pausing_loses_and_repeats_nothing` |

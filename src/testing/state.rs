@@ -37,6 +37,7 @@ pub(super) struct State {
 
 /// What the builder was told.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of its own")]
 pub(super) struct Settings {
     pub(super) release: Release,
     pub(super) auto_create_topics: bool,

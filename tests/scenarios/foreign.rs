@@ -156,12 +156,10 @@ pub async fn compacted(cluster: &impl TestCluster) -> Outcome {
         newest.insert((n % 7 * (n % 3)).to_string(), n);
     }
     // The active segment is not cleaned: others end it.
-    let mut end = 2_000;
     let mut found = Vec::new();
-    for _ in 0..100 {
+    for n in 2_000..2_100 {
         sleep(Duration::from_millis(500)).await;
-        write(100, end).await;
-        end += 1;
+        write(100, n).await;
         found = all(&client, &topic, IsolationLevel::ReadCommitted).await;
         if found.len() < 200 {
             break;

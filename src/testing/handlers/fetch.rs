@@ -128,19 +128,17 @@ fn read(state: &mut State, context: &Context, request: &FetchRequest, all: &[Ask
             } else {
                 None
             };
-            match chosen {
-                Some(replica) => Ok(PartitionData {
-                    preferred_read_replica: replica,
+            if let Some(preferred_read_replica) = chosen {
+                return Ok(PartitionData {
+                    preferred_read_replica,
                     ..described(it, context.broker)
-                }),
-                None => {
-                    let read = Reading { context, request, asked, limit };
-                    let (data, waiting) = read.partition(it, min_bytes.min(most))?;
-                    // More may be there than fits, and counts too.
-                    available += waiting;
-                    Ok(data)
-                }
+                });
             }
+            let read = Reading { context, request, asked, limit };
+            let (data, waiting) = read.partition(it, min_bytes.min(most))?;
+            // More may be there than fits, and counts too.
+            available += waiting;
+            Ok(data)
         });
         let mut data = read.unwrap_or_else(failed);
         let size = data.records.as_ref().map_or(0, Bytes::len);
