@@ -313,9 +313,10 @@ impl FakeCluster {
         producer_epoch: i16,
         committed: bool,
     ) -> i64 {
-        let now = self.shared.with(|state| state.now());
+        let (now, empty_counts) =
+            self.shared.with(|state| (state.now(), state.settings.release.tells_empty_aborts()));
         let marker = batch::marker(producer_id, producer_epoch, committed, now);
-        self.poke(topic, partition, |it| it.log.end_transaction(marker))
+        self.poke(topic, partition, |it| it.log.end_transaction(marker, empty_counts))
     }
 
     /// The replica on this broker has nothing at this offset and after it, and is out of sync; with

@@ -104,9 +104,13 @@ impl PartitionLog {
         all.filter(move |it| it.last >= from && it.first < until)
     }
 
-    /// Ends the transaction of the producer; returns the offset of the marker.
-    pub(super) fn end_transaction(&mut self, marker: Bytes) -> i64 {
+    /// Ends the transaction of the producer, of which an empty one may count too; returns the
+    /// offset of the marker.
+    pub(super) fn end_transaction(&mut self, marker: Bytes, empty_counts: bool) -> i64 {
         let at = self.end;
+        if let Some(header) = Header::read(&marker).filter(|_| empty_counts) {
+            self.open.entry(header.producer_id).or_insert(at);
+        }
         let mut marker = BytesMut::from(marker);
         batch::set_offset(&mut marker, at);
         batch::set_leader_epoch(&mut marker, self.leader_epoch());

@@ -24,4 +24,9 @@ impl Release {
     pub(super) fn creates_topics_unseen(self) -> bool {
         self >= Self::V2_8
     }
+
+    /// Whether an abort of nothing is told to readers, as a transaction that began at its marker.
+    pub(super) fn tells_empty_aborts(self) -> bool {
+        self < Self::V2_8
+    }
 }

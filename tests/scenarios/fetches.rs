@@ -238,12 +238,13 @@ pub async fn transactions(cluster: &impl TestCluster) -> Outcome {
         (fetch(0).await.last_stable_offset == 7).then_some(())
     })
     .await;
-    // An abort without data is none.
+    // An abort without data is none any more.
     two.add(&at).await;
     two.end(false).await;
     // Behind its marker, an aborted transaction is not told of any more.
-    assert_eq!(aborted(&fetch(5).await), [1]);
-    assert_eq!(aborted(&fetch(6).await), []);
+    let empty = if cluster.version() < (2, 8) { &[7][..] } else { &[] };
+    assert_eq!(aborted(&fetch(5).await), [&[1], empty].concat());
+    assert_eq!(aborted(&fetch(6).await), empty);
 
     // The same for who looks offsets up.
     let latest = async |isolation_level| {
