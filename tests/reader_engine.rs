@@ -13,7 +13,10 @@ use kafkio::protocol::messages::fetch::FetchRequest;
 use kafkio::protocol::messages::offset_for_leader_epoch::OffsetForLeaderEpochRequest;
 use kafkio::protocol::{ApiKey, ErrorCode};
 use kafkio::testing::{FakeCluster, FakeClusterBuilder, Fault};
-use kafkio::{Client, Compression, ErrorKind, Message, OutOfRange, Reader, Record, Start};
+use kafkio::{
+    Client, Compression, End, ErrorKind, Message, OutOfRange, PartitionStream, Partitions, Reader,
+    Record, Start,
+};
 use tokio::time::{Instant, sleep, timeout};
 
 fn cluster() -> FakeClusterBuilder {
@@ -181,6 +184,8 @@ async fn records_that_a_new_leader_has_not_are_an_error() {
         let text = error.to_string();
         assert!(text.starts_with("t[0] has lost records"), "{text}");
         assert!(text.contains("offset 6") && text.contains("offset 10"), "{text}");
+        let position = if policy == OutOfRange::Error { 10 } else { 6 };
+        assert_eq!(reader.handle().position("t", 0), Some(position));
         if policy == OutOfRange::Error {
             assert!(timeout(Duration::from_secs(60), reader.next()).await.is_err());
             reader.handle().seek("t", 0, Start::Offset(6)).unwrap();
@@ -347,4 +352,220 @@ async fn a_thousand_idle_partitions_are_named_once() {
     let topics = asked.iter().flat_map(|it| &it.topics);
     let named: usize = topics.map(|topic| topic.partitions.len()).sum();
     assert!(named < 2100, "{named} partitions named");
+}
+
+/// A partition stream that is read to this many messages.
+async fn take_of(stream: &mut PartitionStream, count: usize) -> Vec<usize> {
+    let messages = stream.take(count).map_ok(|message| number(&message)).try_collect();
+    timeout(Duration::from_secs(120), messages).await.expect("the stream is stuck").unwrap()
+}
+
+async fn streams(reader: Reader, count: usize) -> (Partitions, Vec<PartitionStream>) {
+    let mut partitions = reader.partitions();
+    let mut streams: Vec<_> = partitions.by_ref().take(count).try_collect().await.unwrap();
+    streams.sort_by_key(PartitionStream::partition);
+    (partitions, streams)
+}
+
+/// A value that is all zeros, but for its number at the end.
+fn sparse(n: usize, size: usize) -> Bytes {
+    Bytes::from("0".repeat(size) + &n.to_string())
+}
+
+async fn write(client: &Client, partition: i32, numbers: std::ops::Range<usize>, size: usize) {
+    let writer = client.writer().topic("t").compression(Compression::zstd()).build().await.unwrap();
+    for n in numbers {
+        let record = Record::new(sparse(n, size)).partition(partition);
+        writer.send(record).await.unwrap().await.unwrap();
+    }
+    writer.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_dropped_takes_nobody_along() {
+    let cluster = cluster().topic("t", 2).start().await.unwrap();
+    fill(&cluster, "t", 0, 0..10);
+    let client = client(&cluster).await;
+    let reader = client.reader().topic("t").build().await.unwrap();
+    let (partitions, mut streams) = streams(reader, 2).await;
+    assert_eq!(take_of(&mut streams[0], 3).await, [0, 1, 2]);
+    drop(streams.remove(0));
+    for n in 0..20 {
+        fill(&cluster, "t", 0, n..n + 1);
+        fill(&cluster, "t", 1, n..n + 1);
+        assert_eq!(take_of(&mut streams[0], 1).await, [n]);
+    }
+    // Nobody takes up what is added.
+    drop(partitions);
+    cluster.add_partitions("t", 3);
+    sleep(Duration::from_secs(600)).await;
+    fill(&cluster, "t", 2, 0..5);
+    fill(&cluster, "t", 1, 20..25);
+    assert_eq!(take_of(&mut streams[0], 5).await, [20, 21, 22, 23, 24]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_behind_the_end_is_not_looked_at() {
+    let cluster = cluster().topic("t", 2).start().await.unwrap();
+    fill(&cluster, "t", 0, 0..5);
+    fill(&cluster, "t", 1, 0..5);
+    // Damaged, and behind the end; in the first partition nothing stands just before that.
+    let damage = cluster.on(ApiKey::FETCH, |call| {
+        call.edit::<FetchRequest>(|response| {
+            for data in response.responses.iter_mut().flat_map(|it| &mut it.partitions) {
+                let mut bytes = data.records.take().unwrap_or_default().to_vec();
+                let offsets = [0, 1, 2, 3, 4].map(|n: usize| n * bytes.len() / 5);
+                if let Some(crc) = bytes.get_mut(offsets[3] + 17) {
+                    *crc ^= 1;
+                }
+                data.records = Some(bytes.into());
+            }
+        })
+    });
+    let client = client(&cluster).await;
+    let reader = client.reader().topic("t").end(End::Offset(3)).build().await.unwrap();
+    let read = timeout(Duration::from_secs(10), reader.try_collect::<Vec<_>>());
+    let read = read.await.expect("it ends").expect("no error");
+    assert_eq!(read.len(), 6);
+    drop(damage);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_stream_moves_to_another_leader() {
+    let cluster = cluster().brokers(2).replication_factor(2).topic("t", 2).start().await.unwrap();
+    let client = client(&cluster).await;
+    write(&client, 0, 0..20, 200_000).await;
+    let reader = client.reader().topic("t").buffer_bytes(1 << 20).build().await.unwrap();
+    let (_partitions, mut streams) = streams(reader, 2).await;
+    assert_eq!(take_of(&mut streams[0], 1).await, [0]);
+    sleep(Duration::from_secs(5)).await;
+    let other = cluster.brokers().into_iter().find(|id| Some(*id) != cluster.leader("t", 0));
+    cluster.move_leader("t", 0, other.unwrap());
+    sleep(Duration::from_secs(5)).await;
+    write(&client, 0, 20..25, 1000).await;
+    assert_eq!(take_of(&mut streams[0], 24).await, (1..25).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_partition_makes_room_for_what_is_not_decoded() {
+    let cluster = cluster().topic("t", 2).start().await.unwrap();
+    let client = client(&cluster).await;
+    write(&client, 0, 0..6, 400_000).await;
+    let mut reader = client.reader().topic("t").buffer_bytes(1 << 20).build().await.unwrap();
+    assert_eq!(take(&mut reader, 1).await, [0]);
+    sleep(Duration::from_secs(5)).await;
+    reader.handle().pause("t", 0).unwrap();
+    write(&client, 1, 100..106, 400_000).await;
+    assert_eq!(take(&mut reader, 6).await, (100..106).collect::<Vec<_>>());
+    reader.handle().resume("t", 0).unwrap();
+    assert_eq!(take(&mut reader, 5).await, (1..6).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_connection_that_cannot_be_made_holds_up_nothing() {
+    for hangs in [true, false] {
+        let cluster = cluster().topic("t", 2).start().await.unwrap();
+        fill(&cluster, "t", 0, 0..10);
+        let client = client(&cluster).await;
+        let builder = client.reader().topic("t").max_wait(Duration::from_secs(5));
+        let mut reader = builder.build().await.unwrap();
+        assert_eq!(take(&mut reader, 10).await.len(), 10);
+        sleep(Duration::from_millis(100)).await;
+        let refuse = cluster
+            .on(ApiKey::API_VERSIONS, move |_| if hangs { Fault::Hang } else { Fault::Disconnect });
+        cluster.clear_requests();
+        reader.handle().seek("t", 0, Start::Offset(9)).unwrap();
+        sleep(Duration::from_millis(100)).await;
+        for n in 0..5 {
+            fill(&cluster, "t", 1, n..n + 1);
+            let began = Instant::now();
+            let read = take(&mut reader, if n == 0 { 2 } else { 1 }).await;
+            assert!(read.contains(&n));
+            assert!(began.elapsed() < Duration::from_millis(20), "{:?}", began.elapsed());
+        }
+        assert_eq!(reader.handle().stats().fetch_errors, 0);
+        drop(refuse);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_is_fetched_while_an_answer_is_being_read() {
+    let cluster = cluster().topic("t", 1).start().await.unwrap();
+    for n in 0..200 {
+        cluster.append("t", 0, [Record::new(sparse(n, 1000))]);
+    }
+    let client = client(&cluster).await;
+    let budget = 1 << 16;
+    let mut reader = client.reader().topic("t").buffer_bytes(budget).build().await.unwrap();
+    assert_eq!(take(&mut reader, 2).await, [0, 1]);
+    sleep(Duration::from_secs(1)).await;
+    let asked = fetches(&cluster);
+    assert!(asked.iter().any(|it| it.topics.iter().any(|it| it.partitions[0].fetch_offset > 0)));
+    let most: i32 = asked.iter().map(|it| it.max_bytes).sum();
+    assert!(usize::try_from(most).unwrap() <= budget, "{most} bytes");
+    assert_eq!(take(&mut reader, 198).await, (2..200).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_follower_refuses_is_asked_of_the_leader() {
+    let cluster = cluster().brokers(2).replication_factor(2).racks(["a", "b"]).rack_aware(true);
+    let cluster = cluster.topic("t", 1).start().await.unwrap();
+    let leader = cluster.leader("t", 0).unwrap();
+    let follower = cluster.brokers().into_iter().find(|id| *id != leader).unwrap();
+    let rack = if follower % 2 == 0 { "a" } else { "b" };
+    let client = client(&cluster).await;
+    let mut reader = client.reader().topic("t").rack(rack).build().await.unwrap();
+    fill(&cluster, "t", 0, 0..5);
+    assert_eq!(take(&mut reader, 5).await, [0, 1, 2, 3, 4]);
+    for fault in [0, 1] {
+        sleep(Duration::from_secs(60)).await;
+        let refuse = cluster.on(ApiKey::FETCH, move |call| match fault {
+            _ if call.broker != follower => Fault::Pass,
+            0 => Fault::Error(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+            _ => Fault::Mutate(Box::new(|_| Bytes::from_static(b"?"))),
+        });
+        let from = 5 + fault * 5;
+        fill(&cluster, "t", 0, from..from + 5);
+        assert_eq!(take(&mut reader, 5).await, (from..from + 5).collect::<Vec<_>>());
+        drop(refuse);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_that_overlap_repeat_nothing() {
+    let cluster = cluster().topic("t", 1).start().await.unwrap();
+    cluster.append("t", 0, (0..5).map(|n: usize| Record::new(n.to_string())));
+    // The same batch once more, as if it began three records later.
+    let _edit = cluster.on(ApiKey::FETCH, |call| {
+        call.edit::<FetchRequest>(|response| {
+            for data in response.responses.iter_mut().flat_map(|it| &mut it.partitions) {
+                let mut bytes = data.records.take().unwrap_or_default().to_vec();
+                let mut again = bytes.clone();
+                if let Some(offset) = again.get_mut(7) {
+                    *offset += 3;
+                }
+                bytes.append(&mut again);
+                data.records = Some(bytes.into());
+            }
+        })
+    });
+    let client = client(&cluster).await;
+    let reader = client.reader().topic("t").build().await.unwrap();
+    let offsets = reader.take(8).map_ok(|message| message.offset()).try_collect::<Vec<_>>();
+    let offsets = timeout(Duration::from_secs(10), offsets).await.unwrap().unwrap();
+    assert_eq!(offsets, (0..8).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_means_nothing_in_a_topic_made_anew() {
+    let cluster = cluster().topic("t", 1).start().await.unwrap();
+    fill(&cluster, "t", 0, 0..5);
+    let client = client(&cluster).await;
+    let mut reader = client.reader().topic("t").end(End::Offset(10)).build().await.unwrap();
+    assert_eq!(take(&mut reader, 5).await.len(), 5);
+    cluster.delete_topic("t");
+    cluster.create_topic("t", 1);
+    assert_eq!(error(&mut reader).await.kind(), ErrorKind::DataLoss);
+    let end = timeout(Duration::from_secs(10), reader.next()).await.expect("it ends");
+    assert!(end.is_none());
 }

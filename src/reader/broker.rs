@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use super::Shared;
 use super::budget::Budget;
 use super::builder::Config;
 use super::decode::{Backlog, CHUNK, Room, Step};
@@ -19,7 +19,6 @@ use super::fetch::{self, Fetched, Found, Outcome, Rules};
 use super::partition::{Partition, State};
 use super::session::{Session, Terms, Verdict};
 use super::stats::count;
-use super::{Event, Shared};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::protocol::messages::fetch::{FetchRequest, FetchResponse};
@@ -84,7 +83,6 @@ impl Inbox {
 pub(super) struct Context {
     pub(super) cluster: Cluster,
     pub(super) config: Arc<Config>,
-    pub(super) events: mpsc::UnboundedSender<Event>,
     /// Wakes the engine: a cursor has to be resolved, validated or moved.
     pub(super) engine: Arc<tokio::sync::Notify>,
     pub(super) shared: Arc<Shared>,
@@ -103,6 +101,8 @@ pub(super) fn start(context: Context, lane: Arc<Lane>) -> Task<()> {
         dialling: None,
         waiting: None,
         abandoned: None,
+        spare_not_before: None,
+        is_short: false,
         failures: 0,
         not_before: None,
         quiet: 0,
@@ -124,7 +124,11 @@ struct Loop {
     dialling: Option<(usize, BoxFuture<'static, Result<Connection>>)>,
     waiting: Option<Waiting>,
     /// The answer to come on the other connection, which nobody needs, and since when.
-    abandoned: Option<(Answer<FetchRequest>, Instant)>,
+    abandoned: Option<Waiting>,
+    /// After a failure, the other connection is not dialled before this.
+    spare_not_before: Option<Instant>,
+    /// There was no room for the next request.
+    is_short: bool,
     failures: u32,
     /// After a failure, no request goes out before this.
     not_before: Option<Instant>,
@@ -143,7 +147,8 @@ struct Waiting {
 /// How long an answer may take before it counts as waiting for data.
 const GRACE: Duration = Duration::from_millis(5);
 
-/// How long an answer that nobody needs keeps its connection, if that is wanted.
+/// How long an answer that nobody needs keeps its connection, if that is wanted; and how long a
+/// second connection is not tried again that could not be made.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The first wait while a partition is left out because it is full: it may want more soon.
@@ -165,7 +170,9 @@ impl Loop {
             let step = self.decode();
             match step {
                 Step::Closed => return,
-                Step::Short => self.make_room(),
+                // What they have that is not decoded cannot be, now.
+                Step::Short => self.make_room(|partition| partition.held() > 0),
+                Step::More | Step::Rest if self.is_short => self.make_room(holds),
                 Step::More | Step::Rest => {}
             }
             tokio::select! {
@@ -174,7 +181,7 @@ impl Loop {
                     self.waiting = None;
                     self.answered(response.map_err(Error::from));
                 }
-                _ = done(self.abandoned.as_mut().map(|(answer, _)| answer)) => self.abandoned = None,
+                _ = done(self.abandoned.as_mut().map(|it| &mut it.answer)) => self.abandoned = None,
                 dialled = done(self.dialling.as_mut().map(|(_, dialling)| dialling)) => {
                     self.dialled(dialled);
                 }
@@ -206,12 +213,19 @@ impl Loop {
         (self.share / 2 / self.session.entries.len().max(1)).max(1)
     }
 
+    /// The most that may be held besides what is on its way.
+    fn limit(&self) -> usize {
+        let on_its_way = self.waiting.iter().chain(&self.abandoned).map(|it| it.reserved);
+        self.share.saturating_sub(on_its_way.sum())
+    }
+
     /// Sends what is wanted, as far as it can be now. Returns when to look again.
     async fn advance(&mut self, now: Instant) -> Result<Option<Instant>> {
+        self.is_short = false;
         if let Some(at) = self.not_before.filter(|at| now < *at) {
             return Ok(Some(at));
         }
-        if self.dialling.is_some() {
+        if self.dialling.as_ref().is_some_and(|(at, _)| *at == self.active) {
             return Ok(None);
         }
         // Looks at those again whose time has come.
@@ -231,8 +245,12 @@ impl Loop {
                 return Ok(None);
             }
             // One answer at most is abandoned at a time, however often something else is wanted.
-            let patience = self.abandoned.as_ref().map(|(_, since)| *since + PATIENCE);
+            let patience = self.abandoned.as_ref().map(|abandoned| abandoned.since + PATIENCE);
             let at = (waiting.since + GRACE).max(patience.unwrap_or(now));
+            let at = at.max(self.spare_not_before.unwrap_or(now));
+            if self.dialling.is_some() {
+                return Ok(None);
+            }
             if now < at {
                 return Ok(Some(at));
             }
@@ -241,7 +259,7 @@ impl Loop {
                 self.dial(other);
                 return Ok(None);
             }
-            self.abandoned = self.waiting.take().map(|waiting| (waiting.answer, now));
+            self.abandoned = self.waiting.take().map(|waiting| Waiting { since: now, ..waiting });
             self.active = other;
             self.session.abandoned();
         } else if !self.session.is_wanted(&terms) {
@@ -251,13 +269,18 @@ impl Loop {
         let max_frame = context.cluster.config().max_frame_size;
         // Half of the share, so that one answer can be fetched while another is being read; and an
         // answer has more in it than records.
-        let most = config.max_bytes.min(self.share / 2).min(max_frame / 2).max(1);
+        let mut most = config.max_bytes.min(self.share / 2).min(max_frame / 2).max(1);
         if !self.session.is_diverted {
-            let has_room = || lane.budget.held() + most <= self.share;
-            if !lane.budget.check(has_room) {
-                self.make_room();
+            let limit = self.limit();
+            let free = || limit.saturating_sub(lane.budget.held());
+            // While the last answer is being read, half of what is left: the other is for what
+            // comes out of it.
+            let least = most.min(self.share / 8).max(1);
+            self.is_short = !lane.budget.check(|| free().div_ceil(2) >= least);
+            if self.is_short {
                 return Ok(None);
             }
+            most = most.min(free().div_ceil(2));
         }
         if !self.is_open(self.active) {
             self.dial(self.active);
@@ -307,7 +330,12 @@ impl Loop {
                     *place = Some(connection);
                 }
             }
-            Err(error) => self.failed(&error),
+            Err(error) if at == self.active => self.failed(&error),
+            // The one that is in use says itself what is wrong with it.
+            Err(error) => {
+                tracing::debug!(broker = self.lane.broker, %error, "no second connection");
+                self.spare_not_before = Some(Instant::now() + PATIENCE);
+            }
         }
     }
 
@@ -392,10 +420,10 @@ impl Loop {
     }
 
     fn decode(&mut self) -> Step {
-        let reserved = self.waiting.as_ref().map_or(0, |waiting| waiting.reserved);
         let room = Room {
             lane: &self.lane,
-            limit: self.share.saturating_sub(reserved),
+            // Where all have moved away, nothing more comes.
+            limit: if self.session.entries.is_empty() { usize::MAX } else { self.limit() },
             cap: self.cap(),
             max_batch: self.context.config.max_batch_bytes,
         };
@@ -403,19 +431,18 @@ impl Loop {
     }
 
     /// If all that is held is of paused partitions, it is dropped: the others need the room.
-    fn make_room(&self) {
-        let holds = |partition: &Arc<Partition>| partition.held() > 0 || partition.pending() > 0;
-        let all = || self.session.entries.iter().map(|entry| &entry.partition);
-        let mut others = all().filter(|partition| !partition.is_paused()).peekable();
-        if self.session.is_diverted || others.peek().is_none() || others.any(holds) {
+    fn make_room(&self, keeps: impl Fn(&Arc<Partition>) -> bool) {
+        let all = self.session.entries.iter().map(|entry| &entry.partition);
+        let mut others = all.filter(|partition| !partition.is_paused()).peekable();
+        if self.session.is_diverted || others.peek().is_none() || others.any(keeps) {
             return;
         }
-        let mut rewound = false;
-        for partition in all().filter(|partition| holds(partition)) {
-            rewound |= partition.rewind();
-        }
-        if rewound {
-            let _ = self.context.events.send(Event::Wake);
+        // Those that have moved away since may hold what came from here.
+        let shared = &self.context.shared;
+        for partition in shared.partitions().iter().filter(|it| it.is_paused() && holds(it)) {
+            if partition.rewind() {
+                shared.wake(partition);
+            }
         }
     }
 
@@ -431,7 +458,10 @@ impl Loop {
         self.not_before = Some(now + cluster.config().backoff.after(self.failures));
         for entry in &self.session.entries {
             let mut cursor = entry.partition.cursor();
-            if !error.is_retriable() && matches!(cursor.state, State::At(_)) {
+            if cursor.leader.is_some_and(|leader| leader != broker) {
+                cursor.leave_replica(now + fetch::LEADER_ONLY);
+                self.context.engine.notify_one();
+            } else if !error.is_retriable() && matches!(cursor.state, State::At(_)) {
                 cursor.state = State::Halted;
                 cursor.deliver(broker);
                 let epoch = cursor.epoch;
@@ -442,9 +472,6 @@ impl Loop {
                 let (partition, is_copy) = (entry.partition.clone(), false);
                 let failed = Fetched { partition, epoch, from: 0, batches, bytes: 0, is_copy };
                 self.backlog.push(failed, self.lane.budget.lend(0));
-            } else if cursor.leader.is_some_and(|leader| leader != broker) {
-                cursor.leave_replica(now + fetch::LEADER_ONLY);
-                self.context.engine.notify_one();
             }
         }
         if !error.is_retriable() {
@@ -453,6 +480,10 @@ impl Loop {
             }
         }
     }
+}
+
+fn holds(partition: &Arc<Partition>) -> bool {
+    partition.held() > 0 || partition.pending() > 0
 }
 
 async fn done<F: Future + Unpin>(future: Option<F>) -> F::Output {

@@ -81,9 +81,9 @@ impl Backlog {
         let mut done = 0;
         while let Some(pending) = self.ready.front_mut() {
             let Fetched { partition, epoch, from, batches, .. } = &mut pending.fetched;
-            let (is_stale, diverted) = {
+            let (is_stale, diverted, is_here) = {
                 let cursor = partition.cursor();
-                (cursor.epoch != *epoch, cursor.diverted)
+                (cursor.epoch != *epoch, cursor.diverted, cursor.is_in(room.lane))
             };
             let next = batches.front().filter(|_| !is_stale);
             let Some(next) = next else {
@@ -107,7 +107,9 @@ impl Backlog {
                 let estimate = size.saturating_mul(self.ratio.max(2)) + CHUNK;
                 if diverted {
                     let below = room.cap.saturating_sub(estimate);
-                    if partition.held() > below && partition.awaits_relief(Relief::Decode, below) {
+                    // Where one has moved away to, nothing comes before this has gone.
+                    let is_full = is_here && partition.held() > below;
+                    if is_full && partition.awaits_relief(Relief::Decode, below) {
                         self.block();
                         continue;
                     }
@@ -121,7 +123,13 @@ impl Backlog {
                 }
             }
             let Some(found) = batches.pop_front() else { continue };
-            let (epoch, from) = (*epoch, *from);
+            let (epoch, begin) = (*epoch, *from);
+            // Batches may overlap: what one has had the next has not again.
+            *from = match &found {
+                Found::Batch(raw) => raw.next_offset(),
+                Found::Skip(next) => *next,
+                Found::Error(_) => begin,
+            };
             let partition = partition.clone();
             let (item, raw) = match found {
                 Found::Skip(next) => (Delivery::Skip(next), 0),
@@ -148,9 +156,13 @@ impl Backlog {
                 None => pending.loan.clone(),
             };
             let charge = Charge::new(loan, partition.clone(), size);
-            let chunk = Chunk { partition: partition.clone(), epoch, from, item, charge };
+            let chunk = Chunk { partition: partition.clone(), epoch, from: begin, item, charge };
             if !partition.send(Event::Data(chunk)) {
-                return Step::Closed;
+                if !partition.cursor().diverted {
+                    return Step::Closed;
+                }
+                // Only its own stream has been dropped.
+                partition.retire();
             }
         }
         Step::Rest

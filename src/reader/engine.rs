@@ -133,23 +133,26 @@ impl Engine {
         cursor.topic_id = id;
         // Its epochs begin anew.
         cursor.leader_epoch = -1;
-        partition.touch_in(&mut cursor);
-        drop(cursor);
-        if known {
-            partition.seek(Start::Earliest);
-            let epoch = partition.cursor().epoch;
-            let halts = self.context.config.out_of_range == OutOfRange::Error;
-            if halts {
-                partition.halt(epoch);
-            }
-            let goes = if halts { "it waits for a seek" } else { "it is read from the beginning" };
-            let at = &partition.at;
-            let text = format!("{at}: the topic was deleted and created again; {goes}");
-            tracing::warn!("{text}");
-            partition.fail(epoch, Error::new(ErrorKind::DataLoss, text));
-            self.shared.listeners.tell(&ReaderEvent::Recreated(at.clone()));
-            self.shared.wake(partition);
+        if !known {
+            partition.touch_in(&mut cursor);
+            return;
         }
+        partition.seek_in(&mut cursor, Start::Earliest);
+        // An end that was given or found for the old one means nothing in the new one either.
+        let is_bounded = partition.limit < i64::MAX;
+        let halts = is_bounded || self.context.config.out_of_range == OutOfRange::Error;
+        if halts {
+            cursor.state = State::Halted;
+        }
+        let epoch = cursor.epoch;
+        drop(cursor);
+        let goes = if halts { "it waits for a seek" } else { "it is read from the beginning" };
+        let at = &partition.at;
+        let text = format!("{at}: the topic was deleted and created again; {goes}");
+        tracing::warn!("{text}");
+        partition.fail(epoch, Error::new(ErrorKind::DataLoss, text));
+        self.shared.listeners.tell(&ReaderEvent::Recreated(at.clone()));
+        self.shared.wake(partition);
     }
 
     /// Starts to look up the cursors that need it, one request per leader: a leader that does not

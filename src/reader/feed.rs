@@ -156,11 +156,6 @@ impl Feed {
                 Some(chunk) => chunk,
                 None => match self.events.poll_recv(cx) {
                     Poll::Ready(Some(Event::Data(chunk))) => chunk,
-                    Poll::Ready(Some(Event::Wake)) => {
-                        progress.made_progress();
-                        self.resync();
-                        continue;
-                    }
                     Poll::Ready(None) => return Poll::Ready(None),
                     Poll::Pending => {
                         self.signal().register(cx.waker());

@@ -164,6 +164,14 @@ fn records(
     let mut failure = None;
     for batch in RawBatches::new(records).inspect(|_| whole += 1) {
         match batch {
+            // Nobody wants it, or what comes behind it, be it damaged or not.
+            Ok(batch) if batch.base_offset() >= partition.limit => {
+                if next < partition.limit {
+                    next = partition.limit;
+                    batches.push_back(Found::Skip(next));
+                }
+                break;
+            }
             // A compacted or repeated batch may end before what was asked for.
             Ok(batch) if batch.next_offset() <= next => {}
             Ok(batch) => {
@@ -252,7 +260,7 @@ fn refused(
             cursor.failed(now, rules.backoff);
         }
         // Only the leader knows.
-        OnError::Retry | OnError::Reset if is_follower => {
+        _ if is_follower => {
             tracing::debug!(partition = %partition.at, %code, "back to the leader");
             cursor.leave_replica(now + LEADER_ONLY);
             outcome.stale |= code != ErrorCode::OFFSET_OUT_OF_RANGE;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::broker::Context;
 use super::events::ReaderEvent;
 use super::partition::{Origin, Partition};
-use super::{Config, Delivery, OutOfRange};
+use super::{Config, OutOfRange};
 use crate::cluster::{EARLIEST, FoundOffset, LATEST, list_offsets_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::{Start, Timestamp};
@@ -122,13 +122,11 @@ fn settle(
 ) {
     match found {
         Ok((to, leader_epoch)) => {
-            if let Origin::Reset { from } = *origin {
-                // The position follows when what was fetched before has been handed out.
-                partition.tell(*epoch, Delivery::Skip(to));
+            let is_accepted = partition.resolved(*epoch, to, leader_epoch);
+            if let (true, Origin::Reset { from }) = (is_accepted, *origin) {
                 let at = partition.at.clone();
                 context.shared.listeners.tell(&ReaderEvent::Reset { at, from, to });
             }
-            partition.resolved(*epoch, to, leader_epoch);
             context.shared.wake(partition);
         }
         Err(error) if error.is_retriable() => {
@@ -138,8 +136,9 @@ fn settle(
             partition.unresolved(*epoch, *origin, Instant::now(), cluster.config().backoff);
         }
         Err(error) => {
-            partition.halt(*epoch);
-            partition.fail(*epoch, error);
+            if partition.unresolvable(*epoch) {
+                partition.fail(*epoch, error);
+            }
         }
     }
 }

@@ -182,8 +182,6 @@ struct Owner {
 #[derive(Debug)]
 enum Event {
     Data(Chunk),
-    /// Only wakes the reader: it is closed, or something else has changed.
-    Wake,
 }
 
 /// What was fetched of a partition. Its chunks come in order; those of an older epoch than the
@@ -220,7 +218,6 @@ impl Reader {
         let context = Context {
             cluster: shared.cluster.clone(),
             config: shared.config.clone(),
-            events: shared.events.clone(),
             engine: shared.engine.clone(),
             shared: shared.clone(),
         };

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::broker::Lane;
 use super::budget::{Budget, Charge};
+use super::validate::Check;
 use super::{Chunk, Delivery, Event};
 use crate::cluster::Backoff;
 use crate::error::Error;
@@ -162,7 +163,10 @@ impl Partition {
 
     /// Starts anew; whatever was fetched before is not delivered any more.
     pub(super) fn seek(self: &Arc<Self>, start: Start) {
-        let mut cursor = self.cursor();
+        self.seek_in(&mut self.cursor(), start);
+    }
+
+    pub(super) fn seek_in(self: &Arc<Self>, cursor: &mut Cursor, start: Start) {
         if self.is_retired() {
             return;
         }
@@ -172,32 +176,49 @@ impl Partition {
         self.caught_up.store(false, Ordering::Release);
         (cursor.state, cursor.sought) = begin(start);
         cursor.last_epoch = -1;
-        self.settle(&cursor);
-        self.touch_in(&mut cursor);
+        self.settle(cursor);
+        self.touch_in(cursor);
     }
 
-    /// The leader has looked up where to start, for a seek that may be over by now.
-    pub(super) fn resolved(self: &Arc<Self>, epoch: u64, offset: i64, leader_epoch: i32) {
+    /// The leader has looked up where to start, for a seek that may be over by now: whether it is
+    /// not.
+    pub(super) fn resolved(self: &Arc<Self>, epoch: u64, offset: i64, leader_epoch: i32) -> bool {
         let mut cursor = self.cursor();
-        if cursor.epoch != epoch || !matches!(cursor.state, State::Resolving(_)) {
-            return;
+        let State::Resolving(origin) = cursor.state else { return false };
+        if cursor.epoch != epoch {
+            return false;
         }
         cursor.state = State::At(offset);
         cursor.last_epoch = leader_epoch;
         cursor.succeeded();
-        // After an offset that was out of range, what was fetched before is still to be delivered.
         if cursor.sought < 0 {
             cursor.sought = offset;
             self.settle(&cursor);
         }
+        // The position follows when what was fetched before has been handed out.
+        let is_reset = matches!(origin, Origin::Reset { .. });
+        let told = is_reset.then(|| cursor.outlet.send(self.event(epoch, Delivery::Skip(offset))));
         self.touch_in(&mut cursor);
+        drop(cursor);
+        drop(told);
+        true
+    }
+
+    /// The lookup has failed for good: whether anybody still waits for it.
+    pub(super) fn unresolvable(&self, epoch: u64) -> bool {
+        let mut cursor = self.cursor();
+        let is_current = cursor.epoch == epoch && matches!(cursor.state, State::Resolving(_));
+        if is_current {
+            cursor.state = State::Halted;
+        }
+        is_current
     }
 
     /// The leader still has everything before `offset`, written by leaders up to `last_epoch`; for
-    /// a validation that may be over by now.
-    pub(super) fn validated(self: &Arc<Self>, epoch: u64, offset: i64, last_epoch: i32) -> bool {
+    /// a validation that may be over by now: whether it is not.
+    pub(super) fn validated(self: &Arc<Self>, check: &Check, offset: i64, last_epoch: i32) -> bool {
         let mut cursor = self.cursor();
-        let is_current = cursor.epoch == epoch && matches!(cursor.state, State::Validating(_));
+        let is_current = cursor.is_validating(check);
         if is_current {
             cursor.state = State::At(offset);
             cursor.last_epoch = last_epoch;
@@ -208,10 +229,10 @@ impl Partition {
     }
 
     /// The validation has failed, and is tried again after a while.
-    pub(super) fn unvalidated(&self, epoch: u64, now: Instant, backoff: Backoff) {
+    pub(super) fn unvalidated(&self, check: &Check, now: Instant, backoff: Backoff) {
         let mut cursor = self.cursor();
-        if let (State::Validating(offset), true) = (cursor.state, cursor.epoch == epoch) {
-            cursor.state = State::Unvalidated(offset);
+        if cursor.is_validating(check) {
+            cursor.state = State::Unvalidated(check.offset);
             cursor.failed(now, backoff);
         }
     }
@@ -228,7 +249,9 @@ impl Partition {
     /// Hands something to whoever reads this partition. `false` when nobody does any more.
     pub(super) fn send(&self, event: Event) -> bool {
         // Under the lock: what is sent before a diversion is in the old channel when it returns.
-        self.cursor().outlet.send(event).is_ok()
+        let sent = self.cursor().outlet.send(event);
+        // What came back is dropped outside of it: its charge needs the cursor.
+        sent.is_ok()
     }
 
     /// Sends what comes from now on there.
@@ -259,18 +282,25 @@ impl Partition {
         self.paused.load(Ordering::Acquire)
     }
 
-    /// Drops what was fetched and not delivered; it is fetched again from the position. `false` if
-    /// there was nothing to drop.
+    /// Drops what was fetched and not delivered of a paused partition, an error that comes behind it
+    /// as well; it is fetched again from the position. `false` if there was nothing to drop.
     pub(super) fn rewind(self: &Arc<Self>) -> bool {
         let mut cursor = self.cursor();
-        let (State::At(fetched), Some(position)) = (cursor.state, self.position()) else {
-            return false;
-        };
-        if fetched == position {
+        let Some(position) = self.position() else { return false };
+        let is_told = self.is_retired() || self.stopped.load(Ordering::Acquire);
+        // Resumed meanwhile: it is being handed out.
+        if !cursor.paused || is_told || (self.held() == 0 && self.pending() == 0) {
             return false;
         }
+        cursor.state = match cursor.state {
+            // What is held is stale already.
+            State::At(at) | State::Unvalidated(at) | State::Validating(at) if at == position => {
+                return false;
+            }
+            State::Unvalidated(_) | State::Validating(_) => State::Unvalidated(position),
+            _ => State::At(position),
+        };
         cursor.epoch += 1;
-        cursor.state = State::At(position);
         cursor.sought = position;
         self.touch_in(&mut cursor);
         true
@@ -283,9 +313,13 @@ impl Partition {
 
     /// Tells whoever reads this partition something that holds no data.
     pub(super) fn tell(self: &Arc<Self>, epoch: u64, item: Delivery) {
+        self.send(self.event(epoch, item));
+    }
+
+    fn event(self: &Arc<Self>, epoch: u64, item: Delivery) -> Event {
         let loan = Arc::new(Budget::default()).lend(0);
         let charge = Charge::new(loan, self.clone(), 0);
-        self.send(Event::Data(Chunk { partition: self.clone(), epoch, from: 0, item, charge }));
+        Event::Data(Chunk { partition: self.clone(), epoch, from: 0, item, charge })
     }
 
     /// Is fetched by that lane from now on. Whether it was not before.
@@ -293,6 +327,10 @@ impl Partition {
         let mut cursor = self.cursor();
         let is_new = !cursor.is_in(lane);
         if is_new {
+            // The old one hands out at once what it has of it, and waits for nothing.
+            if let Some(old) = cursor.lane.upgrade() {
+                old.post(self.clone());
+            }
             cursor.lane = Arc::downgrade(lane);
             cursor.touched = false;
         }
@@ -484,6 +522,12 @@ impl Cursor {
         };
     }
 
+    /// Whether the answer to that is still waited for, and from this leader.
+    fn is_validating(&self, check: &Check) -> bool {
+        matches!(self.state, State::Validating(_))
+            && (self.epoch, self.leader_epoch) == (check.epoch, check.leader_epoch)
+    }
+
     /// What this broker sent goes to the reader.
     pub(super) fn deliver(&mut self, broker: i32) {
         let count = self.delivering.map_or(0, |(_, count)| count);
@@ -593,6 +637,66 @@ mod tests {
         assert_eq!(partition.position(), Some(9), "what was fetched before comes first");
         assert!(!partition.advance_in(epoch + 1, 50));
         assert!(partition.advance_in(epoch, 50));
+    }
+
+    #[test]
+    fn a_reset_is_told_once() {
+        let partition = partition();
+        let (outlet, mut events) = tokio::sync::mpsc::unbounded_channel();
+        partition.divert(outlet);
+        let epoch = partition.cursor().epoch;
+        let reset = State::Resolving(Origin::Reset { from: 5 });
+        partition.cursor().state = reset;
+        assert!(!partition.resolved(epoch + 1, 7, -1), "it was for another seek");
+        assert!(partition.resolved(epoch, 7, -1));
+        assert!(!partition.resolved(epoch, 9, -1), "so was this, or it has been told");
+        assert!(!partition.unresolvable(epoch));
+        assert_eq!(partition.cursor().state, State::At(7));
+        let Ok(Event::Data(chunk)) = events.try_recv() else { panic!("where it goes on") };
+        assert!(matches!(chunk.item, Delivery::Skip(7)));
+        assert!(events.try_recv().is_err(), "and no more");
+        partition.cursor().state = reset;
+        assert!(partition.unresolvable(epoch));
+    }
+
+    #[test]
+    fn what_is_paused_gives_its_room_back_whatever_its_state() {
+        let partition = partition();
+        partition.hold(100);
+        for (before, after) in [
+            (State::At(9), State::At(5)),
+            (State::Halted, State::At(5)),
+            (State::Validating(9), State::Unvalidated(5)),
+            (State::Unresolved(Origin::Reset { from: 9 }), State::At(5)),
+        ] {
+            partition.cursor().state = before;
+            assert!(!partition.rewind(), "it is being handed out");
+            partition.pause();
+            let epoch = partition.cursor().epoch;
+            assert!(partition.rewind());
+            assert_eq!(partition.cursor().state, after);
+            assert_eq!(partition.cursor().epoch, epoch + 1);
+            assert!(!partition.rewind(), "once is enough");
+            partition.resume();
+        }
+        partition.release(100);
+        partition.pause();
+        assert!(!partition.rewind(), "it has nothing");
+    }
+
+    #[test]
+    fn what_nobody_takes_is_dropped_without_the_lock() {
+        let partition = partition();
+        partition.divert(tokio::sync::mpsc::unbounded_channel().0);
+        let lane = Lane::new(1);
+        partition.move_to(&lane);
+        let loan = Arc::new(Budget::default()).lend(0);
+        let charge = Charge::new(loan, partition.clone(), 100);
+        assert!(partition.awaits_relief(Relief::Decode, 50));
+        let item = Delivery::Skip(7);
+        let chunk = Chunk { partition: partition.clone(), epoch: 1, from: 0, item, charge };
+        assert!(!partition.send(Event::Data(chunk)));
+        assert_eq!(partition.held(), 0);
     }
 
     #[test]

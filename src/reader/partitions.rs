@@ -82,7 +82,7 @@ impl Partitions {
         // What has come by now comes first.
         let (chunks, mut events) = feed.into_chunks();
         let mut keep = |event| {
-            let Event::Data(chunk) = event else { return };
+            let Event::Data(chunk) = event;
             if let Some(stream) = streams.get_mut(&chunk.partition.at) {
                 stream.feed.ready.push_back(chunk);
             }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::OutOfRange;
 use super::broker::Context;
 use super::events::ReaderEvent;
 use super::partition::Partition;
+use super::{Delivery, OutOfRange};
 use crate::cluster::Target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::ErrorCode;
@@ -53,7 +53,7 @@ pub(super) async fn ask(context: Context, leader: i32, checks: Vec<Check>) {
         let Check { partition, epoch, offset, last_epoch, .. } = &check;
         match verdict(&check, answer) {
             Verdict::Kept => {
-                partition.validated(*epoch, *offset, *last_epoch);
+                partition.validated(&check, *offset, *last_epoch);
             }
             Verdict::Diverged { offset: end, epoch: end_epoch } => {
                 let text = format!(
@@ -63,9 +63,12 @@ pub(super) async fn ask(context: Context, leader: i32, checks: Vec<Check>) {
                     check.leader_epoch
                 );
                 tracing::warn!("{text}");
-                if partition.validated(*epoch, end, end_epoch) {
+                if partition.validated(&check, end, end_epoch) {
                     if context.config.out_of_range == OutOfRange::Error {
                         partition.halt(*epoch);
+                    } else {
+                        // Whoever sees the error sees where it goes on.
+                        partition.tell(*epoch, Delivery::Skip(end));
                     }
                     partition.fail(*epoch, Error::new(ErrorKind::DataLoss, text));
                     let (at, from, to) = (at.clone(), *offset, end);
@@ -74,7 +77,7 @@ pub(super) async fn ask(context: Context, leader: i32, checks: Vec<Check>) {
             }
             Verdict::Again => {
                 cluster.refresh();
-                partition.unvalidated(*epoch, Instant::now(), cluster.config().backoff);
+                partition.unvalidated(&check, Instant::now(), cluster.config().backoff);
             }
         }
     }
@@ -173,11 +176,23 @@ mod tests {
     }
 
     #[test]
-    fn a_seek_ends_a_validation() {
-        let Check { partition, epoch, .. } = check();
-        partition.cursor().state = State::Validating(10);
+    fn a_seek_or_another_leader_ends_a_validation() {
+        let check = check();
+        let partition = &check.partition;
+        let validating = || {
+            let mut cursor = partition.cursor();
+            (cursor.state, cursor.leader_epoch) = (State::Validating(10), 5);
+        };
+        validating();
         partition.seek(Start::Offset(2));
-        assert!(!partition.validated(epoch, 7, 3));
+        assert!(!partition.validated(&check, 7, 3));
         assert_eq!(partition.cursor().state, State::At(2));
+        let check =
+            Check { epoch: partition.cursor().epoch, partition: partition.clone(), ..check };
+        validating();
+        partition.cursor().leader_epoch = 6;
+        assert!(!partition.validated(&check, 7, 3), "what the old leader says is of no use");
+        validating();
+        assert!(partition.validated(&check, 7, 3));
     }
 }
