@@ -132,7 +132,7 @@ impl Run for DescribeCluster {
                 })
             };
             let read = |response: DescribeClusterResponse| {
-                check_response(response.error_code, response.error_message.as_deref())?;
+                check_response(response.error_code, response.error_message.clone())?;
                 let fenced = response.brokers.iter().filter(|node| node.is_fenced);
                 let fenced = fenced.map(|node| node.broker_id).collect();
                 let authorized = authorized_operations(response.cluster_authorized_operations);
@@ -225,7 +225,7 @@ impl Run for UnregisterBroker {
             let broker_id = self.broker;
             let request = |_: &At| Ok(UnregisterBrokerRequest { broker_id, ..Default::default() });
             let read = |response: UnregisterBrokerResponse| {
-                check_response(response.error_code, response.error_message.as_deref())
+                check_response(response.error_code, response.error_message)
             };
             let what = format!("unregister broker {broker_id}");
             cluster.ask(&Target::Controller, deadline, &what, request, read).await

@@ -23,7 +23,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::sealed::{Context, Run};
-use super::{PerItem, Results, Running, by_topic, check_once, setters};
+use super::{PerItem, Results, Running, by_topic, check_once, each_partition, setters};
 use crate::cluster::{Answers, At, Split, Target, check_response, split};
 use crate::error::{Error, Result};
 use crate::protocol::ErrorCode;
@@ -140,17 +140,14 @@ fn dirs(response: DescribeLogDirsResponse) -> (i16, Vec<LogDir>) {
     let known = |value: i64| u64::try_from(value).ok();
     let dirs = response.results.into_iter().map(|dir| {
         let mut replicas = BTreeMap::new();
-        for topic in dir.topics {
-            let name = Arc::<str>::from(topic.name);
-            for partition in topic.partitions {
-                let at = TopicPartition::new(name.clone(), partition.partition_index);
-                let replica = LogDirReplica {
-                    size: known(partition.partition_size).unwrap_or_default(),
-                    offset_lag: known(partition.offset_lag),
-                    is_future: partition.is_future_key,
-                };
-                replicas.insert(at, replica);
-            }
+        let topics = dir.topics.into_iter().map(|it| (it.name, it.partitions));
+        for (at, it) in each_partition(topics, |it| it.partition_index) {
+            let replica = LogDirReplica {
+                size: known(it.partition_size).unwrap_or_default(),
+                offset_lag: known(it.offset_lag),
+                is_future: it.is_future_key,
+            };
+            replicas.insert(at, replica);
         }
         LogDir {
             path: dir.log_dir,
@@ -364,12 +361,9 @@ impl Split for AlterReplicaLogDirs {
         response: AlterReplicaLogDirsResponse,
         answers: &mut Answers<Replica, ()>,
     ) {
-        for topic in response.results {
-            let name = Arc::<str>::from(topic.topic_name);
-            for result in topic.partitions {
-                let replica = Replica::new(name.clone(), result.partition_index, answers.broker);
-                answers.insert(replica, result.error_code, None, ());
-            }
+        let topics = response.results.into_iter().map(|it| (it.topic_name, it.partitions));
+        for (at, it) in each_partition(topics, |it| it.partition_index) {
+            answers.insert(Replica { at, broker: answers.broker }, it.error_code, None, ());
         }
     }
 }

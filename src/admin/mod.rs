@@ -50,6 +50,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -60,7 +61,6 @@ pub use results::{Listing, Results};
 
 use crate::cluster::{Cluster, Split, check_duration, split};
 use crate::error::{Error, Result};
-use crate::protocol::ErrorCode;
 use crate::types::TopicPartition;
 
 /// The future of an operation. Dropping it stops the retries; what has been sent is not recalled.
@@ -253,10 +253,20 @@ fn by_topic<'a, P>(
     topics
 }
 
-/// The code of a response or of a part of it, with what the broker said besides.
-fn refused(code: i16, message: Option<String>) -> Result<()> {
-    let message = || message.unwrap_or_else(|| "refused".to_owned());
-    ErrorCode(code).check().map_err(|code| Error::broker(code, message()))
+/// The partitions of a response, which lists them by topic.
+fn each_partition<P>(
+    topics: impl IntoIterator<Item = (String, Vec<P>)>,
+    index: impl Fn(&P) -> i32 + Copy,
+) -> impl Iterator<Item = (TopicPartition, P)> {
+    topics.into_iter().flat_map(move |(topic, partitions)| {
+        let topic = Arc::<str>::from(topic);
+        partitions.into_iter().map(move |it| (TopicPartition::new(topic.clone(), index(&it)), it))
+    })
+}
+
+/// Partitions of a topic, by their indexes.
+fn partitions_of(topic: String, indexes: Vec<i32>) -> impl Iterator<Item = TopicPartition> {
+    each_partition([(topic, indexes)], |index| *index).map(|(at, _)| at)
 }
 
 /// Setters of an operation, on the plain value and on the call of a client alike.

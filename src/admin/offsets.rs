@@ -23,7 +23,7 @@ use futures::future::join_all;
 use tokio::time::Instant;
 
 use super::sealed::{Context, Run};
-use super::{PerItem, Results, Running, setters};
+use super::{PerItem, Results, Running, by_topic, each_partition, setters};
 pub use crate::cluster::FoundOffset;
 use crate::cluster::{
     Answers, At, Cluster, EARLIEST, LATEST, MAX_TIMESTAMP, Split, Target, found_offset,
@@ -214,12 +214,9 @@ impl Split for ListOffsets {
         response: ListOffsetsResponse,
         answers: &mut Answers<TopicPartition, FoundOffset>,
     ) {
-        for topic in response.topics {
-            let name = Arc::<str>::from(topic.name);
-            for partition in topic.partitions {
-                let at = TopicPartition::new(name.clone(), partition.partition_index);
-                answers.insert(at, partition.error_code, None, found_offset(&partition));
-            }
+        let topics = response.topics.into_iter().map(|it| (it.name, it.partitions));
+        for (at, it) in each_partition(topics, |it| it.partition_index) {
+            answers.insert(at, it.error_code, None, found_offset(&it));
         }
     }
 }
@@ -273,18 +270,16 @@ impl Split for OffsetsForLeaderEpochs {
 
     #[inline]
     fn request(&self, items: &[Self::Item], at: &At) -> Result<OffsetForLeaderEpochRequest> {
-        let mut topics = BTreeMap::<_, Vec<_>>::new();
-        for (partition, leader_epoch) in items {
-            let leader = at.metadata.leader(&partition.topic, partition.partition);
-            topics.entry(partition.topic.clone()).or_default().push(OffsetForLeaderPartition {
-                partition: partition.partition,
-                current_leader_epoch: leader.map_or(-1, |(_, epoch)| epoch),
-                leader_epoch: *leader_epoch,
-                ..Default::default()
-            });
-        }
+        let partition = |(of, leader_epoch): &Self::Item| OffsetForLeaderPartition {
+            partition: of.partition,
+            current_leader_epoch: (at.metadata.leader(&of.topic, of.partition))
+                .map_or(-1, |(_, epoch)| epoch),
+            leader_epoch: *leader_epoch,
+            ..Default::default()
+        };
+        let topics = by_topic(items.iter().map(|item| (&item.0, partition(item))));
         let topics = topics.into_iter().map(|(topic, partitions)| OffsetForLeaderTopic {
-            topic: topic.to_string(),
+            topic: topic.to_owned(),
             partitions,
             ..Default::default()
         });
@@ -299,16 +294,13 @@ impl Split for OffsetsForLeaderEpochs {
         response: OffsetForLeaderEpochResponse,
         answers: &mut Answers<TopicPartition, EpochEnd>,
     ) {
-        for topic in response.topics {
-            let name = Arc::<str>::from(topic.topic);
-            for partition in topic.partitions {
-                let end = EpochEnd {
-                    leader_epoch: Some(partition.leader_epoch).filter(|epoch| *epoch >= 0),
-                    end_offset: Some(partition.end_offset).filter(|offset| *offset >= 0),
-                };
-                let at = TopicPartition::new(name.clone(), partition.partition);
-                answers.insert(at, partition.error_code, None, end);
-            }
+        let topics = response.topics.into_iter().map(|it| (it.topic, it.partitions));
+        for (at, it) in each_partition(topics, |it| it.partition) {
+            let end = EpochEnd {
+                leader_epoch: Some(it.leader_epoch).filter(|epoch| *epoch >= 0),
+                end_offset: Some(it.end_offset).filter(|offset| *offset >= 0),
+            };
+            answers.insert(at, it.error_code, None, end);
         }
     }
 }

@@ -115,12 +115,12 @@ fn replica(state: &ReplicaState) -> QuorumReplica {
 }
 
 fn description(response: DescribeQuorumResponse) -> Result<QuorumDescription> {
-    check_response(response.error_code, response.error_message.as_deref())?;
+    check_response(response.error_code, response.error_message)?;
     let mut topics = response.topics.into_iter().filter(|topic| topic.topic_name == METADATA);
     let quorum = topics.next().and_then(|topic| topic.partitions.into_iter().next());
     let quorum =
         quorum.ok_or_else(|| Error::new(ErrorKind::Protocol, "no quorum in the answer"))?;
-    check_response(quorum.error_code, quorum.error_message.as_deref())?;
+    check_response(quorum.error_code, quorum.error_message)?;
     let nodes = response.nodes.into_iter().map(|node| {
         let endpoints = node.listeners.into_iter();
         let endpoint = endpoints.map(|it| VoterEndpoint::new(it.name, it.host, it.port));
@@ -225,7 +225,7 @@ impl Run for AddRaftVoter {
                 })
             };
             let read = |response: AddRaftVoterResponse| {
-                check_response(response.error_code, response.error_message.as_deref())
+                check_response(response.error_code, response.error_message)
             };
             let what = format!("add raft voter {}", self.voter);
             cluster.ask(&Target::Controller, deadline, &what, request, read).await
@@ -275,7 +275,7 @@ impl Run for RemoveRaftVoter {
                 })
             };
             let read = |response: RemoveRaftVoterResponse| {
-                check_response(response.error_code, response.error_message.as_deref())
+                check_response(response.error_code, response.error_message)
             };
             let what = format!("remove raft voter {}", self.voter);
             cluster.ask(&Target::Controller, deadline, &what, request, read).await

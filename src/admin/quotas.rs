@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::sealed::{Context, Run};
-use super::{Results, Running, check_once, refused, setters};
-use crate::cluster::{Answers, At, Split, Target, split};
+use super::{Results, Running, check_once, setters};
+use crate::cluster::{Answers, At, Split, Target, check_response, split};
 use crate::error::{Error, Result};
 use crate::protocol::messages::alter_client_quotas::{
     AlterClientQuotasRequest, AlterClientQuotasResponse, EntityData, EntryData, OpData,
@@ -203,7 +203,7 @@ impl Run for DescribeClientQuotas {
                 })
             };
             let read = |response: DescribeClientQuotasResponse| {
-                refused(response.error_code, response.error_message)?;
+                check_response(response.error_code, response.error_message)?;
                 let entries = response.entries.unwrap_or_default().into_iter().map(|entry| {
                     let values = entry.values.into_iter().map(|it| (it.key, it.value)).collect();
                     (QuotaEntity::from_wire(entry.entity), values)

@@ -37,7 +37,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::sealed::{Context, Run};
-use super::{PerItem, Results, Running, by_topic, check_once, setters};
+use super::{PerItem, Results, Running, by_topic, check_once, each_partition, setters};
 use crate::cluster::{Answers, At, Split, Target, check_response, split};
 use crate::error::{Error, Result};
 use crate::protocol::ErrorCode;
@@ -124,15 +124,11 @@ impl ElectLeaders {
 fn elections(
     response: ElectLeadersResponse,
 ) -> impl Iterator<Item = (TopicPartition, i16, Option<String>, Election)> {
-    response.replica_election_results.into_iter().flat_map(|topic| {
-        let name = Arc::<str>::from(topic.topic);
-        topic.partition_result.into_iter().map(move |result| {
-            let at = TopicPartition::new(name.clone(), result.partition_id);
-            match ErrorCode(result.error_code) {
-                ErrorCode::ELECTION_NOT_NEEDED => (at, 0, None, Election::NotNeeded),
-                code => (at, code.0, result.error_message, Election::Elected),
-            }
-        })
+    let topics = response.replica_election_results.into_iter();
+    let topics = topics.map(|it| (it.topic, it.partition_result));
+    each_partition(topics, |it| it.partition_id).map(|(at, it)| match ErrorCode(it.error_code) {
+        ErrorCode::ELECTION_NOT_NEEDED => (at, 0, None, Election::NotNeeded),
+        code => (at, code.0, it.error_message, Election::Elected),
     })
 }
 
@@ -188,7 +184,7 @@ impl Run for ElectLeaders {
             let read = |response: ElectLeadersResponse| {
                 check_response(response.error_code, None)?;
                 let results = elections(response).map(|(at, code, message, election)| {
-                    let result = check_response(code, message.as_deref());
+                    let result = check_response(code, message);
                     let text = || format!("{} {at}", Self::WHAT);
                     let result = result.map_err(|error| error.context(text())).map(|()| election);
                     (at, result)
@@ -298,12 +294,10 @@ impl Split for AlterPartitionReassignments {
     ) {
         answers.all(response.error_code, response.error_message);
         // Beside an error of all, those of partitions say nothing.
-        for topic in response.responses.into_iter().filter(|_| response.error_code == 0) {
-            let name = Arc::<str>::from(topic.name);
-            for result in topic.partitions {
-                let at = TopicPartition::new(name.clone(), result.partition_index);
-                answers.insert(at, result.error_code, result.error_message, ());
-            }
+        let topics = response.responses.into_iter().filter(|_| response.error_code == 0);
+        let topics = topics.map(|it| (it.name, it.partitions));
+        for (at, it) in each_partition(topics, |it| it.partition_index) {
+            answers.insert(at, it.error_code, it.error_message, ());
         }
     }
 }
@@ -388,19 +382,16 @@ impl Run for ListPartitionReassignments {
 fn reassignments(
     response: ListPartitionReassignmentsResponse,
 ) -> Result<BTreeMap<TopicPartition, PartitionReassignment>> {
-    check_response(response.error_code, response.error_message.as_deref())?;
+    check_response(response.error_code, response.error_message)?;
     let mut found = BTreeMap::new();
-    for topic in response.topics {
-        let name = Arc::<str>::from(topic.name);
-        for partition in topic.partitions {
-            let at = TopicPartition::new(name.clone(), partition.partition_index);
-            let reassignment = PartitionReassignment {
-                replicas: partition.replicas,
-                adding: partition.adding_replicas,
-                removing: partition.removing_replicas,
-            };
-            found.insert(at, reassignment);
-        }
+    let topics = response.topics.into_iter().map(|it| (it.name, it.partitions));
+    for (at, it) in each_partition(topics, |it| it.partition_index) {
+        let reassignment = PartitionReassignment {
+            replicas: it.replicas,
+            adding: it.adding_replicas,
+            removing: it.removing_replicas,
+        };
+        found.insert(at, reassignment);
     }
     Ok(found)
 }

@@ -25,11 +25,10 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::acls::{AclOperation, authorized_operations};
 use super::groups::{GroupState, check_named_groups};
-use super::{PerItem, Results, by_topic, check_once, setters};
+use super::{PerItem, Results, by_topic, check_once, each_partition, partitions_of, setters};
 use crate::cluster::{Answers, At, Split, Target};
 use crate::error::{Error, Result};
 use crate::protocol::ErrorCode;
@@ -171,15 +170,9 @@ fn described(group: DescribedGroup, coordinator: i32) -> ShareGroup {
         client_id: member.client_id,
         host: member.client_host,
         topics: member.subscribed_topic_names,
-        assignment: member.assignment.topic_partitions.into_iter().fold(
-            Vec::new(),
-            |mut all, topic| {
-                let name = Arc::<str>::from(topic.topic_name);
-                let at = |partition| TopicPartition::new(name.clone(), partition);
-                all.extend(topic.partitions.into_iter().map(at));
-                all
-            },
-        ),
+        assignment: (member.assignment.topic_partitions.into_iter())
+            .flat_map(|it| partitions_of(it.topic_name, it.partitions))
+            .collect(),
     };
     ShareGroup {
         group_id: group.group_id,
@@ -285,13 +278,10 @@ impl Split for ListShareGroupOffsets {
     ) {
         for group in response.groups {
             let mut offsets = BTreeMap::new();
-            for topic in group.topics {
-                let name = Arc::<str>::from(topic.topic_name);
-                for partition in topic.partitions {
-                    let at = TopicPartition::new(name.clone(), partition.partition_index);
-                    let offset = offset(&group.group_id, &at, partition);
-                    offsets.insert(at, offset);
-                }
+            let topics = group.topics.into_iter().map(|it| (it.topic_name, it.partitions));
+            for (at, it) in each_partition(topics, |it| it.partition_index) {
+                let offset = offset(&group.group_id, &at, it);
+                offsets.insert(at, offset);
             }
             // A partition that the answer leaves out has no offset either.
             let mut of = |at: &TopicPartition| (at.clone(), offsets.remove(at).unwrap_or(Ok(None)));
@@ -394,12 +384,9 @@ impl Split for AlterShareGroupOffsets {
         answers: &mut Answers<TopicPartition, ()>,
     ) {
         answers.all(response.error_code, response.error_message);
-        for topic in response.responses {
-            let name = Arc::<str>::from(topic.topic_name);
-            for it in topic.partitions {
-                let at = TopicPartition::new(name.clone(), it.partition_index);
-                answers.insert(at, it.error_code, it.error_message, ());
-            }
+        let topics = response.responses.into_iter().map(|it| (it.topic_name, it.partitions));
+        for (at, it) in each_partition(topics, |it| it.partition_index) {
+            answers.insert(at, it.error_code, it.error_message, ());
         }
     }
 }

@@ -7,9 +7,9 @@
 //! # Ok(()) }
 //! ```
 
+use super::Running;
 use super::sealed::{Context, Run};
-use super::{Running, refused};
-use crate::cluster::{At, Target};
+use crate::cluster::{At, Target, check_response};
 use crate::error::{Error, ErrorKind};
 use crate::protocol::messages::get_telemetry_subscriptions::{
     GetTelemetrySubscriptionsRequest, GetTelemetrySubscriptionsResponse,
@@ -40,7 +40,7 @@ impl Run for ClientInstanceId {
             }
             let request = |_: &At| Ok(GetTelemetrySubscriptionsRequest::default());
             let read = |response: GetTelemetrySubscriptionsResponse| {
-                refused(response.error_code, None)?;
+                check_response(response.error_code, None)?;
                 let nil = || Error::new(ErrorKind::Protocol, "the broker gave no id");
                 Some(response.client_instance_id).filter(|id| !id.is_nil()).ok_or_else(nil)
             };

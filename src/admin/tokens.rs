@@ -23,8 +23,8 @@
 use std::time::Duration;
 
 use super::sealed::{Context, Run};
-use super::{Running, millis, refused, setters};
-use crate::cluster::{At, Target};
+use super::{Running, millis, setters};
+use crate::cluster::{At, Target, check_response};
 use crate::error::{Error, Result};
 use crate::protocol::messages::create_delegation_token::{
     CreatableRenewers, CreateDelegationTokenRequest, CreateDelegationTokenResponse,
@@ -140,7 +140,7 @@ impl Run for CreateDelegationToken {
                 })
             };
             let read = |it: CreateDelegationTokenResponse| {
-                refused(it.error_code, None)?;
+                check_response(it.error_code, None)?;
                 Ok(DelegationToken {
                     id: it.token_id,
                     hmac: it.hmac,
@@ -210,7 +210,7 @@ impl Run for RenewDelegationToken {
                 })
             };
             let read = |it: RenewDelegationTokenResponse| {
-                refused(it.error_code, None)
+                check_response(it.error_code, None)
                     .map(|()| Timestamp::from_millis(it.expiry_timestamp_ms))
             };
             cluster.ask(&Target::Any, deadline, "renew delegation token", request, read).await
@@ -258,7 +258,7 @@ impl Run for ExpireDelegationToken {
                 })
             };
             let read = |it: ExpireDelegationTokenResponse| {
-                refused(it.error_code, None)
+                check_response(it.error_code, None)
                     .map(|()| Timestamp::from_millis(it.expiry_timestamp_ms))
             };
             cluster.ask(&Target::Any, deadline, "expire delegation token", request, read).await
@@ -306,7 +306,7 @@ impl Run for DescribeDelegationTokens {
                 Ok(DescribeDelegationTokenRequest { owners, ..Default::default() })
             };
             let read = |response: DescribeDelegationTokenResponse| {
-                refused(response.error_code, None)?;
+                check_response(response.error_code, None)?;
                 Ok(response.tokens.into_iter().map(described).collect())
             };
             cluster.ask(&Target::Any, deadline, "describe delegation tokens", request, read).await

@@ -23,8 +23,8 @@ use pbkdf2::pbkdf2_hmac;
 use sha2::{Sha256, Sha512};
 
 use super::sealed::{Context, Run};
-use super::{Results, Running, check_once, codes, refused};
-use crate::cluster::{Answers, At, Split, Target, split};
+use super::{Results, Running, check_once, codes};
+use crate::cluster::{Answers, At, Split, Target, check_response, split};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::messages::alter_user_scram_credentials::{
     AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, ScramCredentialDeletion,
@@ -134,7 +134,7 @@ impl Run for DescribeUserScramCredentials {
 fn described(
     response: DescribeUserScramCredentialsResponse,
 ) -> Result<Vec<(String, Result<Vec<ScramCredential>>)>> {
-    refused(response.error_code, response.error_message)?;
+    check_response(response.error_code, response.error_message)?;
     let users = response.results.into_iter().map(|it| {
         let credentials = it.credential_infos.into_iter().map(|info| ScramCredential {
             mechanism: ScramMechanism::from_code(info.mechanism),
@@ -143,7 +143,7 @@ fn described(
         // Brokers have them in any order.
         let mut credentials: Vec<_> = credentials.collect();
         credentials.sort_by_key(|credential| credential.mechanism);
-        let result = refused(it.error_code, it.error_message).map(|()| credentials);
+        let result = check_response(it.error_code, it.error_message).map(|()| credentials);
         let context =
             |error: Error| error.context(format!("describe SCRAM credentials of {}", it.user));
         let result = result.map_err(context);

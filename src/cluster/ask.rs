@@ -188,22 +188,35 @@ impl Cluster {
                 }
             }
         });
-        let mut results = join_all(asked).await;
-        if results.iter().all(|(_, result)| result.is_err()) {
-            if let Some((_, Err(error))) = results.pop() {
-                return Err(error);
-            }
-        }
-        Ok(results)
+        fail_together(join_all(asked).await, |_| true)
     }
 }
 
-/// What a response says at its top.
+/// What a response says at its top, or of a part of it: a code, and a text besides.
 ///
 /// # Errors
 ///
 /// It says that it failed.
-pub(crate) fn check_response(code: i16, said: Option<&str>) -> Result<()> {
-    let said = said.filter(|text| !text.is_empty()).unwrap_or("the broker refused");
-    ErrorCode(code).check().map_err(|code| Error::broker(code, said))
+pub(crate) fn check_response(code: i16, said: Option<String>) -> Result<()> {
+    ErrorCode(code).check().map_err(|code| {
+        let said = said.filter(|text| !text.is_empty());
+        Error::broker(code, said.unwrap_or_else(|| "the broker refused".to_owned()))
+    })
+}
+
+/// The results of a call, which fails as a whole only if no broker has said anything of any item.
+///
+/// # Errors
+///
+/// There are only errors of that sort: the last of them.
+pub(crate) fn fail_together<K, V>(
+    mut results: Vec<(K, Result<V>)>,
+    says_nothing: impl Fn(&Error) -> bool,
+) -> Result<Vec<(K, Result<V>)>> {
+    if results.iter().all(|(_, result)| result.as_ref().is_err_and(&says_nothing)) {
+        if let Some((_, Err(error))) = results.pop() {
+            return Err(error);
+        }
+    }
+    Ok(results)
 }

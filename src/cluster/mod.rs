@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub(crate) use ask::{At, check_response};
+pub(crate) use ask::{At, check_response, fail_together};
 pub(crate) use config::{ClusterConfig, Source, check_duration};
 pub use metadata::{Broker, PartitionMetadata, TopicMetadata};
 pub(crate) use metadata::{LeaderHint, Metadata};

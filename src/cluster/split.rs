@@ -15,7 +15,7 @@ use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::ask::{At, is_again};
+use super::ask::{At, fail_together, is_again};
 use super::{Asked, Cluster, Lookup, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{ErrorCode, Request};
@@ -167,14 +167,9 @@ pub(crate) async fn split<S: Split>(
     let settled = |index, result| drop(results.insert(index, result));
     split_each(cluster, deadline, operation, items, settled).await;
 
-    let silent = |result: &Result<_>| matches!(result, Err(e) if e.kind() != ErrorKind::Broker);
-    if results.values().all(silent) {
-        if let Some((_, Err(error))) = results.pop_last() {
-            return Err(error);
-        }
-    }
     let keys = keys.into_iter().enumerate();
-    Ok(keys.filter_map(|(index, key)| Some((key, results.remove(&index)?))).collect())
+    let results = keys.filter_map(|(index, key)| Some((key, results.remove(&index)?))).collect();
+    fail_together(results, |error| error.kind() != ErrorKind::Broker)
 }
 
 /// Runs the operation, and tells the result of each item, by its index, once there is one.

@@ -5,8 +5,8 @@ use super::{
     AclBinding, AclFilter, AclOperation, AclPermission, PatternType, ResourcePattern, ResourceType,
 };
 use crate::admin::sealed::{Context, Run};
-use crate::admin::{PerItem, Results, Running, check_once, refused};
-use crate::cluster::{Answers, At, Split, Target};
+use crate::admin::{PerItem, Results, Running, check_once};
+use crate::cluster::{Answers, At, Split, Target, check_response};
 use crate::error::{Error, Result};
 use crate::protocol::messages::create_acls::{AclCreation, CreateAclsRequest, CreateAclsResponse};
 use crate::protocol::messages::delete_acls::{
@@ -128,7 +128,7 @@ impl Run for DescribeAcls {
 }
 
 fn described(response: DescribeAclsResponse) -> Result<Vec<AclBinding>> {
-    refused(response.error_code, response.error_message)?;
+    check_response(response.error_code, response.error_message)?;
     let mut acls = Vec::new();
     for it in response.resources {
         let resource = pattern(it.resource_type, it.resource_name, it.pattern_type);
@@ -223,7 +223,7 @@ fn deleted(acl: DeleteAclsMatchingAcl) -> (AclBinding, Result<()>) {
         operation: AclOperation::from_code(acl.operation),
         permission: AclPermission::from_code(acl.permission_type),
     };
-    let result = refused(acl.error_code, acl.error_message);
+    let result = check_response(acl.error_code, acl.error_message);
     let result = result.map_err(|error| error.context(format!("delete ACL {binding}")));
     (binding, result)
 }

@@ -1,9 +1,7 @@
 //! Sets and drops the committed offsets of groups.
 
-use std::sync::Arc;
-
 use super::offsets::{CommittedOffset, LAST_BY_NAME};
-use crate::admin::{PerItem, by_topic, check_once};
+use crate::admin::{PerItem, by_topic, check_once, each_partition};
 use crate::cluster::{Answers, At, Split, Target};
 use crate::error::{Error, Result};
 use crate::protocol::ErrorCode;
@@ -97,12 +95,9 @@ impl Split for AlterGroupOffsets {
         response: OffsetCommitResponse,
         answers: &mut Answers<TopicPartition, ()>,
     ) {
-        for topic in response.topics {
-            let name = Arc::<str>::from(topic.name);
-            for partition in topic.partitions {
-                let at = TopicPartition::new(name.clone(), partition.partition_index);
-                answers.insert(at, partition.error_code, None, ());
-            }
+        let topics = response.topics.into_iter().map(|it| (it.name, it.partitions));
+        for (at, it) in each_partition(topics, |it| it.partition_index) {
+            answers.insert(at, it.error_code, None, ());
         }
     }
 }
@@ -176,12 +171,9 @@ impl Split for DeleteGroupOffsets {
         answers: &mut Answers<TopicPartition, ()>,
     ) {
         answers.all(response.error_code, None);
-        for topic in response.topics {
-            let name = Arc::<str>::from(topic.name);
-            for partition in topic.partitions {
-                let at = TopicPartition::new(name.clone(), partition.partition_index);
-                answers.insert(at, partition.error_code, None, ());
-            }
+        let topics = response.topics.into_iter().map(|it| (it.name, it.partitions));
+        for (at, it) in each_partition(topics, |it| it.partition_index) {
+            answers.insert(at, it.error_code, None, ());
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::admin::acls::{AclOperation, authorized_operations};
 use crate::admin::sealed::{Context, Run};
-use crate::admin::{Results, Running, setters};
+use crate::admin::{Results, Running, partitions_of, setters};
 use crate::cluster::{Answers, At, Cluster, Split, Target, split_each};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::ErrorCode;
@@ -284,7 +284,7 @@ impl ConsumerGroupMember {
     fn from_classic(member: ClassicMember) -> Self {
         let subscription = member.subscription.unwrap_or_default();
         let assigned = member.assignment.unwrap_or_default().assigned_partitions.into_iter();
-        let assignment = assigned.flat_map(|it| pairs(it.topic, it.partitions)).collect();
+        let assignment = assigned.flat_map(|it| partitions_of(it.topic, it.partitions)).collect();
         Self {
             member_id: member.member_id,
             instance_id: member.instance_id,
@@ -303,10 +303,5 @@ impl ConsumerGroupMember {
 
 fn partitions(assignment: Assignment) -> Vec<TopicPartition> {
     let topics = assignment.topic_partitions.into_iter();
-    topics.flat_map(|topic| pairs(topic.topic_name, topic.partitions)).collect()
-}
-
-fn pairs(topic: String, partitions: Vec<i32>) -> impl Iterator<Item = TopicPartition> {
-    let topic = std::sync::Arc::<str>::from(topic);
-    partitions.into_iter().map(move |partition| TopicPartition::new(topic.clone(), partition))
+    topics.flat_map(|topic| partitions_of(topic.topic_name, topic.partitions)).collect()
 }

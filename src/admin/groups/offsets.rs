@@ -4,13 +4,12 @@
 //! members, who must not commit to another topic of the same name.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::{check_groups, check_once, text};
 use crate::admin::sealed::{Context, Run};
-use crate::admin::{Results, Running, by_topic, setters};
+use crate::admin::{Results, Running, by_topic, each_partition, setters};
 use crate::cluster::{Answers, At, Cluster, Split, Target, split};
 use crate::error::{Error, Result};
 use crate::protocol::ErrorCode;
@@ -161,13 +160,10 @@ impl ListGroupOffsets {
 /// What the topics of a response say, which are of one type up to version 7 and of another later.
 macro_rules! offsets {
     ($topics:expr) => {{
-        let offsets = $topics.into_iter().flat_map(|topic| {
-            let name = Arc::<str>::from(topic.name);
-            topic.partitions.into_iter().map(move |it| {
-                let at = TopicPartition::new(name.clone(), it.partition_index);
-                let (offset, epoch) = (it.committed_offset, it.committed_leader_epoch);
-                (at, it.error_code, CommittedOffset::read(offset, epoch, it.metadata))
-            })
+        let topics = $topics.into_iter().map(|it| (it.name, it.partitions));
+        let offsets = each_partition(topics, |it| it.partition_index).map(|(at, it)| {
+            let (offset, epoch) = (it.committed_offset, it.committed_leader_epoch);
+            (at, it.error_code, CommittedOffset::read(offset, epoch, it.metadata))
         });
         offsets.collect::<Vec<_>>()
     }};

@@ -10,7 +10,7 @@ use crate::admin::acls::{AclOperation, authorized_operations};
 use crate::admin::metadata::metadata_request;
 use crate::admin::sealed::{Context, Run};
 use crate::admin::{Results, Running, check_once, setters};
-use crate::cluster::{At, Cluster, Target};
+use crate::cluster::{At, Cluster, Target, fail_together};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::describe_topic_partitions::{
@@ -196,14 +196,8 @@ impl Run for DescribeTopics {
                 };
                 (topic.clone(), result)
             });
-            let mut results: Vec<_> = results.collect();
-            let silent = |it: &Result<_>| matches!(it, Err(e) if e.kind() != ErrorKind::Broker);
-            if results.iter().all(|(_, result)| silent(result)) {
-                if let Some((_, Err(error))) = results.pop() {
-                    return Err(error);
-                }
-            }
-            Ok(Results::new(results))
+            let says_nothing = |error: &Error| error.kind() != ErrorKind::Broker;
+            fail_together(results.collect(), says_nothing).map(Results::new)
         })
     }
 }

@@ -1,9 +1,8 @@
 //! Deletes the oldest records of partitions.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::admin::{PerItem, check_once};
+use crate::admin::{PerItem, by_topic, check_once, each_partition};
 use crate::cluster::{Answers, At, Split, Target};
 use crate::error::{Error, Result};
 use crate::protocol::messages::delete_records::{
@@ -80,17 +79,15 @@ impl Split for DeleteRecords {
 
     #[inline]
     fn request(&self, partitions: &[Self::Item], at: &At) -> Result<DeleteRecordsRequest> {
-        let mut topics = BTreeMap::<&str, Vec<_>>::new();
-        for (partition, before) in partitions {
-            topics.entry(&partition.topic).or_default().push(DeleteRecordsPartition {
-                partition_index: partition.partition,
-                offset: match before {
-                    RecordsBefore::Offset(offset) => *offset,
-                    RecordsBefore::HighWatermark => -1,
-                },
-                ..Default::default()
-            });
-        }
+        let partition = |(at, before): &Self::Item| DeleteRecordsPartition {
+            partition_index: at.partition,
+            offset: match before {
+                RecordsBefore::Offset(offset) => *offset,
+                RecordsBefore::HighWatermark => -1,
+            },
+            ..Default::default()
+        };
+        let topics = by_topic(partitions.iter().map(|item| (&item.0, partition(item))));
         let topics = topics.into_iter().map(|(name, partitions)| DeleteRecordsTopic {
             name: name.to_owned(),
             partitions,
@@ -110,13 +107,10 @@ impl Split for DeleteRecords {
         response: DeleteRecordsResponse,
         answers: &mut Answers<TopicPartition, DeletedRecords>,
     ) {
-        for topic in response.topics {
-            let name = Arc::<str>::from(topic.name);
-            for partition in topic.partitions {
-                let at = TopicPartition::new(name.clone(), partition.partition_index);
-                let deleted = DeletedRecords { low_watermark: partition.low_watermark };
-                answers.insert(at, partition.error_code, None, deleted);
-            }
+        let topics = response.topics.into_iter().map(|it| (it.name, it.partitions));
+        for (at, it) in each_partition(topics, |it| it.partition_index) {
+            let deleted = DeletedRecords { low_watermark: it.low_watermark };
+            answers.insert(at, it.error_code, None, deleted);
         }
     }
 }

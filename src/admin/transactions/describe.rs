@@ -1,10 +1,9 @@
 //! Describes transactional ids.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{TransactionState, check_ids};
-use crate::admin::PerItem;
+use crate::admin::{PerItem, partitions_of};
 use crate::cluster::{Answers, At, Split, Target};
 use crate::error::Result;
 use crate::protocol::messages::describe_transactions::{
@@ -86,12 +85,8 @@ impl Split for DescribeTransactions {
         answers: &mut Answers<String, Transaction>,
     ) {
         for it in response.transaction_states {
-            let mut partitions = Vec::new();
-            for topic in it.topics {
-                let name = Arc::<str>::from(topic.topic);
-                let of = |partition| TopicPartition::new(name.clone(), partition);
-                partitions.extend(topic.partitions.into_iter().map(of));
-            }
+            let partitions = it.topics.into_iter();
+            let partitions = partitions.flat_map(|it| partitions_of(it.topic, it.partitions));
             let transaction = Transaction {
                 state: TransactionState::from_name(&it.transaction_state),
                 coordinator: answers.broker,
@@ -103,7 +98,7 @@ impl Split for DescribeTransactions {
                 start_time: Some(it.transaction_start_time_ms)
                     .filter(|time| *time >= 0)
                     .map(Timestamp::from_millis),
-                partitions,
+                partitions: partitions.collect(),
             };
             answers.insert(it.transactional_id, it.error_code, None, transaction);
         }

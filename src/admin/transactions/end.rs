@@ -2,7 +2,7 @@
 
 use super::check_ids;
 use crate::admin::sealed::{Context, Run};
-use crate::admin::{PerItem, Results, Running};
+use crate::admin::{PerItem, Results, Running, each_partition};
 use crate::cluster::{Answers, At, Split, Target, split};
 use crate::error::{Error, Result};
 use crate::protocol::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
@@ -96,11 +96,9 @@ impl Split for AbortTransaction {
         answers: &mut Answers<TopicPartition, ()>,
     ) {
         let markers = response.markers.into_iter().filter(|it| it.producer_id == self.producer_id);
-        for topic in markers.flat_map(|marker| marker.topics) {
-            for partition in topic.partitions {
-                let at = TopicPartition::new(&*topic.name, partition.partition_index);
-                answers.insert(at, partition.error_code, None, ());
-            }
+        let topics = markers.flat_map(|marker| marker.topics).map(|it| (it.name, it.partitions));
+        for (at, it) in each_partition(topics, |it| it.partition_index) {
+            answers.insert(at, it.error_code, None, ());
         }
     }
 }

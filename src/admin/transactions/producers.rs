@@ -1,8 +1,6 @@
 //! Describes the producers that partitions remember.
 
-use std::sync::Arc;
-
-use crate::admin::{PerItem, by_topic, check_once, setters};
+use crate::admin::{PerItem, by_topic, check_once, each_partition, setters};
 use crate::cluster::{Answers, At, Split, Target};
 use crate::error::Result;
 use crate::protocol::messages::describe_producers::{
@@ -92,14 +90,11 @@ impl Split for DescribeProducers {
         response: DescribeProducersResponse,
         answers: &mut Answers<TopicPartition, Vec<ProducerState>>,
     ) {
-        for topic in response.topics {
-            let name = Arc::<str>::from(topic.name);
-            for partition in topic.partitions {
-                let at = TopicPartition::new(name.clone(), partition.partition_index);
-                let producers = partition.active_producers.into_iter().map(ProducerState::from);
-                let (code, message) = (partition.error_code, partition.error_message);
-                answers.insert(at, code, message, producers.collect());
-            }
+        let topics = response.topics.into_iter().map(|it| (it.name, it.partitions));
+        for (at, it) in each_partition(topics, |it| it.partition_index) {
+            let producers = it.active_producers.into_iter().map(ProducerState::from);
+            let (code, message) = (it.error_code, it.error_message);
+            answers.insert(at, code, message, producers.collect());
         }
     }
 }
