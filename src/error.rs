@@ -136,10 +136,13 @@ impl Error {
         self
     }
 
-    /// Whether `Display` says the first cause too: there is nothing else to say, or the cause names
-    /// the Kafka that is needed.
+    /// Whether `Display` says the first cause too: there is nothing else to say, the cause names
+    /// the Kafka that is needed, or it has the same code, which is to be told once.
     fn tells_cause(&self) -> bool {
-        self.0.message.is_none() || self.0.kind == ErrorKind::Unsupported
+        let inner = &self.0;
+        let cause = inner.source.as_ref().and_then(|source| source.downcast_ref::<Self>());
+        let is_same_code = inner.code.is_some() && cause.is_some_and(|it| it.0.code == inner.code);
+        inner.message.is_none() || inner.kind == ErrorKind::Unsupported || is_same_code
     }
 
     /// What sort of failure this is.
@@ -229,8 +232,22 @@ mod tests {
         let outer = error.context("produce to orders[3]");
         assert!(outer.is_ambiguous());
         assert_eq!(outer.code(), Some(ErrorCode::UNKNOWN_SERVER_ERROR));
-        assert!(outer.to_string().starts_with("produce to orders[3]: UNKNOWN_SERVER_ERROR"));
-        assert!(outer.source().is_some());
+        assert!(outer.to_string().starts_with("produce to orders[3]: inner: UNKNOWN_SERVER_ERROR"));
+    }
+
+    #[test]
+    fn a_code_is_told_once() {
+        let code = ErrorCode::LEADER_NOT_AVAILABLE;
+        let inner =
+            Error::broker(code, "the election goes on").with_source(std::io::Error::other("why"));
+        let outer = inner.clone().context("broker 1").context("elect a leader of orders[3]");
+        let told = format!("elect a leader of orders[3]: broker 1: the election goes on: {code}");
+        assert_eq!(outer.to_string(), told);
+        assert_eq!(format!("{outer:?}"), format!("Broker: {told}: why"));
+        // Another code is another failure.
+        let other = Error::broker(ErrorCode::REQUEST_TIMED_OUT, "late").with_source(inner);
+        assert!(!other.to_string().contains("the election goes on"));
+        assert_eq!(format!("{other:?}").matches("the election goes on").count(), 1);
     }
 
     #[test]
