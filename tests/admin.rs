@@ -168,6 +168,19 @@ fn coordinated(cluster: &FakeCluster, by: impl Fn(&str) -> i32 + Send + 'static)
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_broker_is_given_no_more_time_than_its_connection_waits() {
+    let cluster = cluster().start().await.unwrap();
+    let client = cluster.client().request_timeout(Duration::from_secs(2));
+    let client = client.api_timeout(Duration::from_secs(5)).connect().await.unwrap();
+    client.create_topics([NewTopic::new("a")]).await.unwrap();
+    client.create_topics([NewTopic::new("b")]).timeout(Duration::from_secs(1)).await.unwrap();
+    let requests = cluster.requests();
+    let created = requests.iter().filter(|request| request.api_key == ApiKey::CREATE_TOPICS);
+    let times = created.map(|request| request.request::<CreateTopicsRequest>().timeout_ms);
+    assert_eq!(times.collect::<Vec<_>>(), [2_000, 1_000]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_coordinator_that_hung_is_not_asked_again_however_short_the_time_was() {
     let short = Duration::from_secs(1);
     for way in ["timeout", "dropped", "raw", "raw dropped"] {

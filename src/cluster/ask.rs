@@ -16,7 +16,8 @@ use crate::transport::Connection;
 pub struct At {
     /// The version that the broker speaks.
     pub(crate) version: i16,
-    /// Milliseconds to the deadline.
+    /// Milliseconds that the broker may take: to the deadline, but no longer than its connection
+    /// waits for the answer.
     pub(crate) left_ms: i32,
     pub(crate) metadata: Arc<Metadata>,
 }
@@ -30,7 +31,8 @@ impl At {
         connection: &Connection,
         deadline: Instant,
     ) -> Result<Self> {
-        let left = deadline.saturating_duration_since(Instant::now()).as_millis();
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = left.min(cluster.config().request_timeout).as_millis();
         Ok(Self {
             version: connection.version::<R>()?,
             left_ms: i32::try_from(left).unwrap_or(i32::MAX),
