@@ -1,5 +1,7 @@
 //! How connections begin, with brokers of every age and with what is no broker.
 
+use tokio::time::Instant;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
