@@ -233,7 +233,10 @@ async fn answer<S: AsyncRead + Send + Unpin>(
     match reply {
         Reply::Body(body) => {
             let body = match mutate {
-                Some(change) => change(body),
+                Some(change) => {
+                    let changed = shared.hooks.catch(|| change(body));
+                    changed.ok_or_else(|| refused("a hook panicked"))?
+                }
                 None => body,
             };
             Ok(Some((body, limit)))

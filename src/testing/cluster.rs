@@ -1,7 +1,9 @@
 //! The handle to a cluster: what a test sees of it, and can do to it.
 
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -353,7 +355,8 @@ impl FakeCluster {
 
     /// Shows every request of that kind to the hook, before the broker sees it. Hooks are asked in
     /// the order of their making, until one does not [`Pass`](Fault::Pass). They may use the
-    /// cluster; it does not wait for them meanwhile.
+    /// cluster; it does not wait for them meanwhile. One that panics, as a failed assertion does,
+    /// ends the connection, and fails the test: the panic goes on when the cluster is dropped.
     ///
     /// A call that the brokers themselves have no answer to is there from now on, if the emulated
     /// Kafka has it: on connections that ask for the versions after this. What no hook answers then
@@ -419,6 +422,9 @@ impl FakeCluster {
 impl Drop for FakeCluster {
     fn drop(&mut self) {
         self.shared.shut_down();
+        if let Some(panic) = self.shared.hooks.take_panic().filter(|_| !thread::panicking()) {
+            resume_unwind(panic);
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Faults: hooks that see each request before the broker does, and error codes that answers are
 //! made to carry. Knows nothing of what brokers normally answer.
 
+use std::any::Any;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -100,7 +102,11 @@ pub(super) struct Hooks {
     /// All calls that ever had a hook or a failure.
     seen: Mutex<BTreeSet<ApiKey>>,
     next_id: AtomicU64,
+    /// The first panic of a hook: see [`Hooks::catch`].
+    panic: Mutex<Option<Panic>>,
 }
+
+type Panic = Box<dyn Any + Send>;
 
 type Hook = Arc<Mutex<dyn FnMut(&Call) -> Fault + Send>>;
 
@@ -267,12 +273,28 @@ impl Hooks {
             if entry.is_once && !self.remove(entry.id) {
                 continue;
             }
-            let fault = lock(&entry.hook)(call);
+            let fault = self.catch(|| lock(&entry.hook)(call)).unwrap_or(Fault::Disconnect);
             if !matches!(fault, Fault::Pass) {
                 return fault;
             }
         }
         Fault::Pass
+    }
+
+    /// Runs code of the test, which may panic: a failed assertion. The task of a connection would
+    /// swallow that, so the cluster passes it on to the test when it is dropped.
+    pub(super) fn catch<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(value) => Some(value),
+            Err(panic) => {
+                lock(&self.panic).get_or_insert(panic);
+                None
+            }
+        }
+    }
+
+    pub(super) fn take_panic(&self) -> Option<Panic> {
+        lock(&self.panic).take()
     }
 
     pub(super) fn push_failures(&self, key: ApiKey, codes: impl IntoIterator<Item = ErrorCode>) {

@@ -56,6 +56,29 @@ async fn a_hook_makes_the_broker_have_a_call() {
 }
 
 #[tokio::test(start_paused = true)]
+#[should_panic(expected = "the first panic")]
+async fn a_hook_that_panics_fails_the_test() {
+    let cluster = small().await;
+    for text in ["the first panic", "the second panic"] {
+        let _hook = cluster.once(ApiKey::METADATA, move |_| panic!("{text}"));
+        let mut broker = Connection::open(&cluster, 0);
+        broker.send(9, &MetadataRequest::default()).await;
+        assert_eq!(broker.receive_raw().await, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "in an edit")]
+async fn an_edit_that_panics_fails_the_test() {
+    let cluster = small().await;
+    let _hook = cluster
+        .once(ApiKey::METADATA, |call| call.edit::<MetadataRequest>(|_| panic!("in an edit")));
+    let mut broker = Connection::open(&cluster, 0);
+    broker.send(9, &MetadataRequest::default()).await;
+    assert_eq!(broker.receive_raw().await, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn hooks_are_asked_in_turn() {
     let cluster = small().await;
     let mut broker = Connection::open(&cluster, 0);
