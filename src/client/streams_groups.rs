@@ -5,7 +5,7 @@ use crate::admin::Call;
 use crate::admin::streams_groups::DescribeStreamsGroups;
 
 impl Client {
-    /// Describes streams groups: topology, members and tasks. Needs Kafka 4.1.
+    /// Describes streams groups: topology, members and tasks. Needs Kafka 4.2.
     ///
     /// What is no streams group is
     /// [`ErrorCode::GROUP_ID_NOT_FOUND`](crate::protocol::ErrorCode::GROUP_ID_NOT_FOUND).

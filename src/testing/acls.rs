@@ -2,7 +2,6 @@
 //! listed; nobody is refused for them.
 
 use crate::protocol::ErrorCode;
-use crate::testing::configs::Refusal;
 
 /// `ANY` in every enumeration of filters.
 const ANY: i8 = 1;
@@ -39,7 +38,7 @@ pub(super) struct Filter {
 
 impl Acl {
     /// Whether there can be such an entry.
-    pub(super) fn check(&self) -> Result<(), Refusal> {
+    pub(super) fn check(&self) -> Result<(), (ErrorCode, String)> {
         let text = if !(2..=7).contains(&self.resource_type) {
             format!("Invalid resourceType {}", self.resource_type)
         } else if self.resource_type == CLUSTER && self.resource_name != "kafka-cluster" {
@@ -60,7 +59,7 @@ impl Acl {
 }
 
 impl Filter {
-    pub(super) fn check(&self) -> Result<(), Refusal> {
+    pub(super) fn check(&self) -> Result<(), (ErrorCode, String)> {
         let is_known = (ANY..=7).contains(&self.resource_type)
             && (ANY..=PREFIXED).contains(&self.pattern_type)
             && (ANY..=15).contains(&self.operation)

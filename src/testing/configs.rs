@@ -4,14 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use super::state::State;
+use super::state::{Refusal, State, Values};
 use crate::protocol::ErrorCode;
-
-/// Values by name, as they were set.
-pub(super) type Values = BTreeMap<String, String>;
-
-/// Why a request cannot be granted.
-pub(super) type Refusal = (ErrorCode, String);
 
 /// The configurations of a topic, or of a broker (id as text; empty for all brokers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::acls::Acl;
-use super::configs::{Refusal, Values};
 use super::log::PartitionLog;
 use super::sessions::Sessions;
 use super::versions::Release;
@@ -58,6 +57,12 @@ pub(super) struct Broker {
     pub(super) rack: Option<String>,
     pub(super) is_up: bool,
 }
+
+/// Values by name, as they were set.
+pub(super) type Values = BTreeMap<String, String>;
+
+/// Why a request cannot be granted.
+pub(super) type Refusal = (ErrorCode, String);
 
 /// Whom a quota is for: types, and names or the default.
 pub(super) type QuotaEntity = BTreeMap<String, Option<String>>;

@@ -6,8 +6,7 @@ use crate::protocol::messages::alter_client_quotas::response::EntryData as Alter
 use crate::protocol::messages::alter_client_quotas::{
     AlterClientQuotasRequest, AlterClientQuotasResponse, EntityData, OpData,
 };
-use crate::testing::configs::Refusal;
-use crate::testing::state::{QuotaEntity, State};
+use crate::testing::state::{QuotaEntity, Refusal, State};
 
 /// Quotas of users and clients, and whether they are whole numbers.
 const OF_CLIENTS: [(&str, bool); 4] = [

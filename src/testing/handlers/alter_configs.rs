@@ -6,8 +6,8 @@ use crate::protocol::ErrorCode;
 use crate::protocol::messages::alter_configs::{
     AlterConfigsRequest, AlterConfigsResourceResponse, AlterConfigsResponse,
 };
-use crate::testing::configs::{self, Refusal, Resource, Values};
-use crate::testing::state::{State, is_topic_name};
+use crate::testing::configs::{self, Resource};
+use crate::testing::state::{Refusal, State, Values, is_topic_name};
 
 /// `CONFIG_RESOURCE` types.
 pub(super) const TOPIC: i8 = 2;

@@ -6,8 +6,7 @@ use crate::protocol::messages::create_acls::{
     AclCreationResult, CreateAclsRequest, CreateAclsResponse,
 };
 use crate::testing::acls::Acl;
-use crate::testing::configs::Refusal;
-use crate::testing::state::State;
+use crate::testing::state::{Refusal, State};
 
 pub(super) fn handle(
     state: &mut State,

@@ -6,8 +6,7 @@ use crate::protocol::messages::create_partitions::{
     CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsResponse,
     CreatePartitionsTopic, CreatePartitionsTopicResult,
 };
-use crate::testing::configs::Refusal;
-use crate::testing::state::State;
+use crate::testing::state::{Refusal, State};
 
 /// The most partitions that one request may add.
 const MAX_PARTITIONS: i32 = 10_000;

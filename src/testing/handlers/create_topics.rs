@@ -8,8 +8,8 @@ use crate::protocol::messages::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfigs, CreatableTopicResult,
     CreateTopicsRequest, CreateTopicsResponse,
 };
-use crate::testing::configs::{Refusal, check_config, describe_topic};
-use crate::testing::state::{State, is_topic_name};
+use crate::testing::configs::{check_config, describe_topic};
+use crate::testing::state::{Refusal, State, is_topic_name};
 use crate::wire::Uuid;
 
 /// The most partitions that one request may ask for.

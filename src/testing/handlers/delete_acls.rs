@@ -5,8 +5,7 @@ use crate::protocol::messages::delete_acls::{
     DeleteAclsFilterResult, DeleteAclsMatchingAcl, DeleteAclsRequest, DeleteAclsResponse,
 };
 use crate::testing::acls::{Acl, Filter};
-use crate::testing::configs::Refusal;
-use crate::testing::state::State;
+use crate::testing::state::{Refusal, State};
 
 pub(super) fn handle(
     state: &mut State,

@@ -5,8 +5,7 @@ use crate::protocol::messages::describe_acls::{
     AclDescription, DescribeAclsRequest, DescribeAclsResource, DescribeAclsResponse,
 };
 use crate::testing::acls::Filter;
-use crate::testing::configs::Refusal;
-use crate::testing::state::State;
+use crate::testing::state::{Refusal, State};
 
 pub(super) fn handle(
     state: &mut State,

@@ -6,8 +6,7 @@ use crate::protocol::messages::alter_client_quotas::EntityData;
 use crate::protocol::messages::describe_client_quotas::{
     ComponentData, DescribeClientQuotasRequest, DescribeClientQuotasResponse, EntryData, ValueData,
 };
-use crate::testing::configs::Refusal;
-use crate::testing::state::{QuotaEntity, State};
+use crate::testing::state::{QuotaEntity, Refusal, State};
 
 /// How the name of an entity is to match.
 const EXACT: i8 = 0;

@@ -8,9 +8,9 @@ use crate::protocol::messages::describe_configs::{
     DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 use crate::testing::configs::{
-    DEFAULT, Described, Refusal, describe_all_brokers, describe_broker, describe_topic,
+    DEFAULT, Described, describe_all_brokers, describe_broker, describe_topic,
 };
-use crate::testing::state::{State, is_topic_name};
+use crate::testing::state::{Refusal, State, is_topic_name};
 
 pub(super) fn handle(
     state: &mut State,
