@@ -149,6 +149,52 @@ async fn streams_of_partitions_end_with_their_range() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_that_is_dropped_holds_up_nothing() {
+    let (cluster, client) = start(2).await;
+    fill(&cluster, 0, 0..1_000);
+    fill(&cluster, 1, 0..1_000);
+    let reader = client.reader().topic("t").partition_max_bytes(2_000).build().await.unwrap();
+    let mut partitions = reader.partitions();
+    let handle = partitions.handle();
+    let mut first = next(&mut partitions).await;
+    let mut second = next(&mut partitions).await;
+    take(&mut first, 5).await;
+    drop(first);
+    assert!(take(&mut second, 1_000).await.into_iter().eq(0..1_000));
+    assert_eq!(handle.positions().len(), 1, "nobody reads it");
+    handle.add_partitions("t", [0]).unwrap();
+    let mut first = next(&mut partitions).await;
+    assert!(take(&mut first, 1_000).await.into_iter().eq(0..1_000), "it can be added again");
+    // Whatever is announced and not taken is dropped with the outer one.
+    handle.remove_partitions("t", [0]).unwrap();
+    handle.add_partitions("t", [0]).unwrap();
+    drop(partitions);
+    cluster.add_partitions("t", 4);
+    fill(&cluster, 3, 0..10);
+    sleep(Duration::from_secs(30)).await;
+    fill(&cluster, 1, 1_000..1_010);
+    assert!(take(&mut second, 10).await.into_iter().eq(1_000..1_010));
+    assert_eq!(handle.positions().len(), 1);
+    assert!(first.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_dropped_counts_as_read_to_its_end() {
+    let (cluster, client) = start(3).await;
+    for partition in 0..3 {
+        fill(&cluster, partition, 0..100);
+    }
+    let reader = client.reader().topic("t").end(End::Latest).build().await.unwrap();
+    let work = reader.partitions().try_for_each_concurrent(None, |mut stream| async move {
+        // All of one, some of one, nothing of one.
+        let count = [100, 7, 0][usize::try_from(stream.partition()).unwrap()];
+        take(&mut stream, count).await;
+        Ok(())
+    });
+    timeout(Duration::from_secs(60), work).await.expect("no end").unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_partition_can_be_read_by_batch_paused_and_sought() {
     let (cluster, client) = start(1).await;
     fill(&cluster, 0, 0..40);

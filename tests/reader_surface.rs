@@ -174,8 +174,8 @@ async fn a_time_range_ends() {
     assert_eq!(range(3, 6).await, [3, 4, 5]);
     assert_eq!(range(7, 100).await, [7, 8, 9], "nothing is that new");
     assert_eq!(range(50, 100).await, [0; 0]);
-    let error = client.reader().topic("t").end(End::Timestamp(Timestamp::from_millis(-1)));
-    assert_eq!(error.build().await.unwrap_err().kind(), ErrorKind::Config);
+    let none = client.reader().topic("t").end(End::Timestamp(Timestamp::from_millis(-1)));
+    assert_eq!(all(none).await, [0; 0], "as for a start, that is 1970");
 }
 
 #[tokio::test(start_paused = true)]
@@ -474,8 +474,151 @@ async fn events_tell_when_the_end_is_reached() {
     take(&mut reader, 2).await;
     assert!(is_quiet(&mut reader).await);
     assert!(events.by_ref().any(|event| std::future::ready(event == caught_up(0, 5))).await);
+    let handle = reader.handle();
     drop(reader);
     assert!(events.next().await.is_none(), "ends with the reader");
+    assert!(handle.events().next().await.is_none(), "also when it has ended before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_added_begins_where_it_is_told() {
+    let (cluster, client) = start(&[("t", 3), ("u", 1)]).await;
+    for partition in 0..3 {
+        fill(&cluster, "t", partition, 0..10);
+    }
+    fill(&cluster, "u", 0, 0..10);
+    let reader = client.reader().topic("u").partitions("t", [0]).start(Start::Offset(9));
+    let reader = reader.start_of_topic("t", Start::Offset(8));
+    let mut reader = reader.build().await.unwrap();
+    let mut read = take(&mut reader, 3).await;
+    read.sort_unstable();
+    assert_eq!(read, [8, 9, 9]);
+    let handle = reader.handle();
+    handle.add_partitions_at("t", [(1, Start::Offset(7)), (5, Start::Offset(2))]).unwrap();
+    assert_eq!(take(&mut reader, 3).await, [7, 8, 9]);
+    handle.remove_partitions("t", [0, 1, 5]).unwrap();
+    handle.add_topic("t").unwrap();
+    handle.remove_partitions("t", [2]).unwrap();
+    let mut read = take(&mut reader, 4).await;
+    read.sort_unstable();
+    assert_eq!(read, [8, 8, 9, 9], "read again from where the settings say");
+    handle.add_topic("t").unwrap();
+    assert_eq!(take(&mut reader, 2).await, [8, 9], "what was removed is not new");
+    handle.add_partitions_at("t", [(5, Start::Offset(2))]).unwrap();
+    cluster.add_partitions("t", 6);
+    fill(&cluster, "t", 5, 0..4);
+    assert_eq!(take(&mut reader, 2).await, [2, 3], "also one that did not exist yet");
+    for refused in [
+        handle.add_topic(""),
+        handle.add_partitions("", [0]),
+        handle.add_partitions("t", [-1]),
+        handle.add_partitions_at("t", [(0, Start::Offset(-1))]),
+    ] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().starts_with("add_"), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pattern_takes_over_no_chosen_partitions() {
+    let (cluster, client) = start(&[("t1", 2), ("t2", 1)]).await;
+    fill(&cluster, "t1", 1, 10..12);
+    fill(&cluster, "t2", 0, 20..22);
+    let reader = client.reader().topics_matching("t.").partitions("t1", [0]);
+    let mut reader = reader.build().await.unwrap();
+    assert_eq!(take(&mut reader, 2).await, [20, 21]);
+    assert!(is_quiet(&mut reader).await);
+    let handle = reader.handle();
+    handle.remove_partitions("t1", [0]).unwrap();
+    assert!(is_quiet(&mut reader).await, "removed, although it matches");
+    assert!(handle.remove_topic("t9").is_ok(), "it would be read when it comes");
+    assert!(handle.remove_topic("other").is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn topics_are_listed_again_soon_after_a_failure() {
+    let (cluster, _) = start(&[("t1", 1)]).await;
+    let client = cluster.client().metadata_max_age(Duration::from_secs(300));
+    let client = client.connect().await.unwrap();
+    let mut reader = client.reader().topics_matching("t.").build().await.unwrap();
+    cluster.create_topic("t2", 1);
+    fill(&cluster, "t2", 0, 0..1);
+    sleep(Duration::from_secs(290)).await;
+    let deny = cluster.on(ApiKey::METADATA, |_| Fault::Disconnect);
+    sleep(Duration::from_secs(75)).await;
+    drop(deny);
+    let next = timeout(Duration::from_secs(30), reader.next()).await;
+    assert!(next.is_ok(), "a failed listing costs no whole period");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_was_read_is_not_handed_out_again() {
+    let (cluster, client) = start(&[("t", 1)]).await;
+    for chunk in 0..3 {
+        let numbers = chunk * 10..chunk * 10 + 10;
+        cluster.append("t", 0, numbers.map(|n| Record::new(n.to_string())));
+    }
+    let mut reader = client.reader().topic("t").build().await.unwrap();
+    take(&mut reader, 10).await;
+    let mut batches = reader.batches();
+    assert_eq!(batches.next().await.unwrap().unwrap().base_offset(), 10);
+    let mut reader = batches.into_messages();
+    take(&mut reader, 10).await;
+    // Put aside meanwhile.
+    reader.handle().pause_all().unwrap();
+    assert!(is_quiet(&mut reader).await);
+    reader.handle().resume_all().unwrap();
+    let mut batches = reader.batches();
+    assert!(timeout(Duration::from_secs(10), batches.next()).await.is_err());
+    cluster.append("t", 0, (30..35).map(|n| Record::new(n.to_string())));
+    let batch = batches.next().await.unwrap().unwrap();
+    assert_eq!((batch.base_offset(), batch.records_in(31..33).count()), (30, 2));
+    assert_eq!(batches.handle().stats().batches, 4);
+    batches.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_range_of_a_topic_that_is_created_anew_is_done() {
+    let (cluster, client) = start(&[("t", 1)]).await;
+    fill(&cluster, "t", 0, 0..9);
+    let mut reader = client.reader().topic("t").end(End::Latest).build().await.unwrap();
+    reader.handle().pause_all().unwrap();
+    assert!(is_quiet(&mut reader).await);
+    cluster.delete_topic("t");
+    cluster.create_topic("t", 1);
+    fill(&cluster, "t", 0, 100..102);
+    sleep(Duration::from_secs(30)).await;
+    reader.handle().resume_all().unwrap();
+    let rest = timeout(Duration::from_secs(60), reader.collect::<Vec<_>>()).await.expect("no end");
+    assert_eq!(rest.len(), 1, "{rest:?}");
+    assert_eq!(rest[0].as_ref().unwrap_err().kind(), ErrorKind::DataLoss);
+}
+
+/// On real threads: what is paused and resumed while it is handed out stays in order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn pauses_from_another_thread_keep_the_order() {
+    const COUNT: usize = 20_000;
+    let (cluster, client) = start(&[("t", 1)]).await;
+    fill(&cluster, "t", 0, 0..COUNT);
+    let mut reader = client.reader().topic("t").build().await.unwrap();
+    let handle = reader.handle();
+    let done = Arc::new(AtomicBool::new(false));
+    let is_done = done.clone();
+    let pausing = std::thread::spawn(move || {
+        for _ in 0..200_000 {
+            let paused = handle.pause("t", 0).and_then(|()| handle.resume("t", 0));
+            if paused.is_err() || is_done.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    });
+    for expected in 0..COUNT {
+        let message = timeout(Duration::from_secs(60), reader.next()).await.expect("stuck");
+        assert_eq!(number(&message.unwrap().unwrap()), expected);
+    }
+    done.store(true, Ordering::Relaxed);
+    pausing.join().unwrap();
 }
 
 /// The names of the rows are those of the table at `Reader`.

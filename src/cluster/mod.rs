@@ -469,7 +469,7 @@ impl Drop for Interest {
 /// # Errors
 ///
 /// The name is empty, or longer than 249 bytes.
-fn check_topic_name(name: &str) -> Result<()> {
+pub(crate) fn check_topic_name(name: &str) -> Result<()> {
     match name.len() {
         1..=249 => Ok(()),
         len => {

@@ -30,7 +30,11 @@ use crate::record::Batch;
 ///
 /// The first batch after a seek, or of a reader that was read message by message before, may begin
 /// before the position, and the last one before an [`End`](super::End) may reach behind it: compare
-/// [`Batch::base_offset`] and [`Batch::last_offset`], or take [`Batch::messages_in`].
+/// [`Batch::base_offset`] and [`Batch::last_offset`], or take [`Batch::records_in`].
+///
+/// # Cancel safety
+///
+/// Dropping a `next()` loses nothing. The position moves when a batch is handed out.
 #[derive(Debug)]
 #[must_use = "streams do nothing unless polled"]
 pub struct Batches<S = Reader> {
@@ -50,6 +54,32 @@ impl<S> Batches<S> {
 
 impl Batches {
     /// Steers this reader.
+    pub fn handle(&self) -> ReaderHandle {
+        self.stream.handle()
+    }
+
+    /// As [`Reader::close`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the background work all the same.
+    pub async fn close(self) {
+        self.stream.close().await;
+    }
+}
+
+impl Batches<PartitionStream> {
+    /// The name of the topic.
+    pub fn topic(&self) -> &str {
+        self.stream.topic()
+    }
+
+    /// The number of the partition.
+    pub fn partition(&self) -> i32 {
+        self.stream.partition()
+    }
+
+    /// Steers the reader.
     pub fn handle(&self) -> ReaderHandle {
         self.stream.handle()
     }

@@ -15,8 +15,9 @@ use super::topics::{self, Patterns, Selection};
 use super::{Reader, Shared};
 use crate::admin::offsets::{ListOffsets, OffsetSpec};
 use crate::admin::{Operation as _, start};
-use crate::cluster::{Cluster, Source, check_duration};
+use crate::cluster::{Cluster, Source, check_duration, check_topic_name};
 use crate::error::{Error, Result};
+use crate::protocol::ErrorCode;
 use crate::types::{IsolationLevel, Start, Timestamp, TopicPartition};
 
 /// Where to go on when the position of a partition is not in its log any more: what was there has
@@ -40,7 +41,10 @@ pub enum OutOfRange {
 }
 
 /// Where in a partition to stop: the stream ends when each partition has been read to its end, be
-/// it that nothing is there, or nothing but gaps of compaction and marks of transactions.
+/// it that nothing is there, or nothing but gaps of compaction and marks of transactions. One that
+/// reads nothing, as no topic matches, or all were removed, ends at once. A topic that is deleted
+/// meanwhile is waited for; once created again, it gives an error, and counts as done unless its
+/// end is an [`Offset`](Self::Offset).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum End {
@@ -65,6 +69,7 @@ pub struct ReaderBuilder {
     topics: Vec<Arc<str>>,
     chosen: BTreeSet<TopicPartition>,
     start: Start,
+    topic_starts: BTreeMap<Arc<str>, Start>,
     starts: BTreeMap<TopicPartition, Start>,
     end: End,
     ends: BTreeMap<TopicPartition, End>,
@@ -111,6 +116,7 @@ impl ReaderBuilder {
             topics: Vec::new(),
             chosen: BTreeSet::new(),
             start: Start::default(),
+            topic_starts: BTreeMap::new(),
             starts: BTreeMap::new(),
             end: End::Never,
             ends: BTreeMap::new(),
@@ -160,7 +166,8 @@ impl ReaderBuilder {
         self
     }
 
-    /// Leaves topics out whose whole name matches this, although they match another pattern.
+    /// Leaves topics out whose whole name matches this, although they match
+    /// [`topics_matching`](Self::topics_matching).
     pub fn excluding(mut self, pattern: impl Into<String>) -> Self {
         self.patterns.1.push(pattern.into());
         self
@@ -173,7 +180,14 @@ impl ReaderBuilder {
         self
     }
 
-    /// Where to begin in one partition, in place of [`start`](Self::start).
+    /// Where to begin in one topic, in place of [`start`](Self::start).
+    pub fn start_of_topic(mut self, topic: impl Into<Arc<str>>, start: Start) -> Self {
+        self.topic_starts.insert(topic.into(), start);
+        self
+    }
+
+    /// Where to begin in one partition, in place of [`start`](Self::start) and
+    /// [`start_of_topic`](Self::start_of_topic).
     pub fn start_at(mut self, topic: impl Into<Arc<str>>, partition: i32, start: Start) -> Self {
         self.starts.insert(TopicPartition::new(topic, partition), start);
         self
@@ -228,7 +242,7 @@ impl ReaderBuilder {
 
     /// A broker answers a fetch as soon as it has this many bytes, or after
     /// [`max_wait`](Self::max_wait) (property `fetch.min.bytes`). More saves requests and costs
-    /// latency. Default: 1.
+    /// latency. Default: 1; at most [`max_bytes`](Self::max_bytes).
     pub fn min_bytes(mut self, bytes: u32) -> Self {
         self.config.min_bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
         self
@@ -307,7 +321,7 @@ impl ReaderBuilder {
             selection.add_topic(&cluster, topic);
         }
         for at in &settings.chosen {
-            selection.add_partitions(&cluster, &at.topic, [at.partition]);
+            selection.add_partitions(&cluster, &at.topic, [(at.partition, None)]);
         }
         let deadline = Instant::now() + settings.topic_timeout;
         for name in selection.names() {
@@ -317,8 +331,11 @@ impl ReaderBuilder {
             let topics = topics::list(&cluster, settings.topic_timeout).await?;
             selection.listed(&cluster, &topics, true);
             for name in selection.names() {
-                // It may have been deleted in between, and is then not read.
-                let _ = cluster.topic(name, deadline).await;
+                match cluster.topic(name, deadline).await {
+                    // It was deleted in between, and is not read.
+                    Err(error) if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => {}
+                    found => drop(found?),
+                }
             }
         }
         let partitions = selection.partitions(&cluster.metadata());
@@ -358,7 +375,8 @@ impl ReaderBuilder {
 
     /// Where a partition begins that was there before the reader.
     pub(super) fn start_of(&self, at: &TopicPartition) -> Start {
-        self.starts.get(at).copied().unwrap_or(self.start)
+        let start = self.starts.get(at).or_else(|| self.topic_starts.get(&at.topic));
+        start.copied().unwrap_or(self.start)
     }
 
     /// Where a partition ends whose end was not looked up: all that is in it is newer than the
@@ -393,7 +411,8 @@ impl ReaderBuilder {
                 End::Latest => ask(OffsetSpec::Latest),
                 End::Timestamp(time) => {
                     ask(OffsetSpec::Latest);
-                    ask(OffsetSpec::Timestamp(time));
+                    // As for a start: earlier times are special to the protocol.
+                    ask(OffsetSpec::Timestamp(time.max(Timestamp::from_millis(0))));
                 }
             }
         }
@@ -429,6 +448,12 @@ impl ReaderBuilder {
                 return Err(Error::config(format!("{setting}: {at} {why}")));
             }
         }
+        if let Some(topic) =
+            self.topic_starts.keys().find(|topic| read.iter().all(|at| at.topic != **topic))
+        {
+            let text = format!("start_of_topic: {topic} is not among what is read");
+            return Err(Error::config(text));
+        }
         Ok(())
     }
 
@@ -436,14 +461,24 @@ impl ReaderBuilder {
         if self.topics.is_empty() && self.chosen.is_empty() && self.patterns.0.is_empty() {
             return Err(Error::config("topic: a reader needs a topic"));
         }
-        if self.topics.iter().any(|topic| topic.is_empty()) {
-            return Err(Error::config("topic: a topic needs a name"));
+        for topic in &self.topics {
+            check_topic("topic", topic)?;
         }
-        if let Some(at) = self.chosen.iter().find(|at| at.partition < 0) {
-            return Err(Error::config(format!("partitions: {at} is negative")));
+        for TopicPartition { topic, partition, .. } in &self.chosen {
+            check_topic("partitions", topic)?;
+            check_partition("partitions", topic, *partition)?;
+            if self.topics.contains(topic) {
+                let text = format!("partitions: all partitions of {topic} are read");
+                return Err(Error::config(text));
+            }
+        }
+        if self.patterns.0.is_empty() && !self.patterns.1.is_empty() {
+            return Err(Error::config("excluding: there is no topics_matching"));
         }
         let config = &self.config;
+        let min_bytes = usize::try_from(config.min_bytes).unwrap_or(0);
         for (name, bytes) in [
+            ("min_bytes", min_bytes),
             ("max_bytes", config.max_bytes),
             ("partition_max_bytes", usize::try_from(config.partition_max_bytes).unwrap_or(0)),
             ("max_batch_bytes", config.max_batch_bytes),
@@ -452,25 +487,54 @@ impl ReaderBuilder {
                 return Err(Error::config(format!("{name}: must be more than zero")));
             }
         }
+        if min_bytes > config.max_bytes {
+            return Err(Error::config("min_bytes: must not be more than max_bytes"));
+        }
+        // Brokers would answer at once, with nothing.
+        if config.max_wait < Duration::from_millis(1) {
+            return Err(Error::config("max_wait: must be at least 1 ms"));
+        }
         if config.buffer_bytes < 1 << 16 {
             return Err(Error::config("buffer_bytes: must be at least 64 KiB"));
         }
         for (name, time) in [("max_wait", config.max_wait), ("topic_timeout", self.topic_timeout)] {
             check_duration(name, time)?;
         }
-        if let Some(fault) = self.starts.values().chain([&self.start]).find_map(|it| it.fault()) {
-            return Err(Error::config(format!("start: {fault}")));
+        check_start("start", self.start)?;
+        for start in self.topic_starts.values() {
+            check_start("start_of_topic", *start)?;
         }
-        for end in self.ends.values().chain([&self.end]) {
-            match end {
-                End::Offset(..0) => return Err(Error::config("end: an offset is not negative")),
-                End::Timestamp(time) if time.as_millis() < 0 => {
-                    return Err(Error::config("end: the time is before 1970"));
-                }
-                _ => {}
+        for start in self.starts.values() {
+            check_start("start_at", *start)?;
+        }
+        for (name, end) in self.ends.values().map(|end| ("end_at", *end)).chain([("end", self.end)])
+        {
+            if let End::Offset(offset) = end {
+                check_start(name, Start::Offset(offset))?;
             }
         }
         Ok(())
+    }
+}
+
+/// # Errors
+///
+/// No topic can have that name; `setting` is where it was said.
+pub(super) fn check_topic(setting: &str, name: &str) -> Result<()> {
+    check_topic_name(name).map_err(|error| Error::config(setting).with_source(error))
+}
+
+pub(super) fn check_partition(setting: &str, topic: &str, id: i32) -> Result<()> {
+    match id {
+        0.. => Ok(()),
+        _ => Err(Error::config(format!("{setting}: {topic}[{id}] is negative"))),
+    }
+}
+
+pub(super) fn check_start(setting: &str, start: Start) -> Result<()> {
+    match start.fault() {
+        Some(fault) => Err(Error::config(format!("{setting}: {fault}"))),
+        None => Ok(()),
     }
 }
 
@@ -491,7 +555,25 @@ mod tests {
         assert!(wrong(builder().topic("t").start(Start::Offset(-5))).starts_with("start"));
         assert!(wrong(builder().topic("t").start(Start::BeforeLatest(-5))).starts_with("start"));
         assert!(wrong(builder().topic("t").end(End::Offset(-5))).starts_with("end"));
+        for negative in [
+            builder().topic("t").start_at("t", 0, Start::Offset(-5)),
+            builder().topic("t").start_of_topic("t", Start::Offset(-5)),
+            builder().topic("t").end_at("t", 0, End::Offset(-5)),
+        ]
+        .map(wrong)
+        .into_iter()
+        .zip(["start_at: ", "start_of_topic: ", "end_at: "])
+        {
+            assert!(negative.0.starts_with(negative.1), "{negative:?}");
+        }
+        assert!(wrong(builder().partitions("", [0])).starts_with("partitions"));
+        assert!(wrong(builder().topic("t").partitions("t", [0])).starts_with("partitions"));
+        assert!(wrong(builder().topic("t").excluding("t")).starts_with("excluding"));
+        assert!(wrong(builder().topic("t").min_bytes(0)).starts_with("min_bytes"));
+        assert!(wrong(builder().topic("t").min_bytes(9).max_bytes(8)).starts_with("min_bytes"));
+        assert!(wrong(builder().topic("t").max_wait(Duration::ZERO)).starts_with("max_wait"));
         assert!(builder().topic("t").check().is_ok());
+        assert!(Patterns::new(&["a)|(b".to_owned()], &[]).is_err());
         let refused = Patterns::new(&["(".to_owned()], &[]).unwrap_err().to_string();
         assert!(refused.starts_with("topics_matching: \"(\""), "{refused}");
     }

@@ -54,6 +54,10 @@ pub enum ReaderEvent {
 
 /// A [`Stream`] of what happens to a reader: see
 /// [`ReaderHandle::events`](super::ReaderHandle::events).
+///
+/// # Cancel safety
+///
+/// Dropping a `next()` loses nothing.
 #[derive(Debug)]
 #[must_use = "streams do nothing unless polled"]
 pub struct ReaderEvents(mpsc::Receiver<ReaderEvent>);

@@ -1,6 +1,6 @@
 //! Delivers what was fetched, of all partitions or of one: message by message, or batch by batch.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
@@ -11,10 +11,14 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::budget::Charge;
 use super::events::ReaderEvent;
 use super::partition::{Partition, State};
+use super::session::address;
 use super::stats::count;
 use super::{Chunk, Delivery, Event, Owner, Shared};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Batch, Message, Messages};
+
+/// The bytes of a batch that cost a unit of the budget that a task has before it must yield.
+const COOP: usize = 64 << 10;
 
 /// What a stream of messages or batches reads from.
 pub(super) struct Feed {
@@ -30,8 +34,9 @@ pub(super) struct Feed {
     version: u64,
     /// What comes before that which is in the channel.
     pub(super) ready: VecDeque<Chunk>,
-    /// What came of partitions that are paused, in order. It is in the budget.
-    stash: VecDeque<Chunk>,
+    /// By the address of the partition: what came of those that are paused, in order, before what
+    /// is in `ready`. It is in the budget.
+    stash: BTreeMap<usize, VecDeque<Chunk>>,
     has_ended: bool,
 }
 
@@ -67,7 +72,7 @@ impl Feed {
             current: None,
             version: 0,
             ready: VecDeque::new(),
-            stash: VecDeque::new(),
+            stash: BTreeMap::new(),
             has_ended: false,
         }
     }
@@ -90,13 +95,12 @@ impl Feed {
                         let text = format!("a record of {at} cannot be read");
                         let error = Error::new(ErrorKind::Record, text).with_source(error);
                         current.partition.halt_here(current.epoch);
-                        let partition = current.partition.clone();
+                        let (partition, epoch) = (current.partition.clone(), current.epoch + 1);
                         self.current = None;
-                        return Poll::Ready(Some(Err(self.failed(&partition, error))));
+                        return Poll::Ready(Some(Err(self.failed(&partition, epoch, error))));
                     }
                     None => {
-                        current.partition.advance(current.next_offset);
-                        self.shared.passed(&current.partition, Some(&current.batch));
+                        current.pass(&self.shared);
                         self.current = None;
                     }
                 }
@@ -121,18 +125,22 @@ impl Feed {
             self.resync();
         }
         // The rest of a batch that was being read message by message.
-        if let Some(Current { batch, partition, next_offset, .. }) = self.current.take() {
-            partition.advance(next_offset);
-            self.shared.passed(&partition, Some(&batch));
-            return Poll::Ready(Some(Ok(batch)));
+        if let Some(current) = self.current.take() {
+            let is_over = current.from() >= current.next_offset;
+            if current.pass(&self.shared) && !is_over {
+                return Poll::Ready(Some(Ok(current.batch)));
+            }
         }
         loop {
             match ready!(self.poll_taken(cx)) {
-                Some(Ok(Taken { batch, partition, epoch, .. })) => {
+                Some(Ok(Taken { batch, partition, epoch, from, .. })) => {
+                    let next_offset = batch.next_offset().min(partition.limit);
                     // It may have been sought elsewhere in between.
-                    if partition.advance_in(epoch, batch.next_offset().min(partition.limit)) {
+                    if partition.advance_in(epoch, next_offset) {
                         self.shared.passed(&partition, Some(&batch));
-                        return Poll::Ready(Some(Ok(batch)));
+                        if from < next_offset {
+                            return Poll::Ready(Some(Ok(batch)));
+                        }
                     }
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -174,6 +182,13 @@ impl Feed {
             };
             progress.made_progress();
             if let Some(item) = self.take(chunk) {
+                if let Ok(Taken { batch, .. }) = &item {
+                    // A large batch is more work than one unit of the task's budget stands for.
+                    for _ in 0..batch.size() / COOP {
+                        let Poll::Ready(unit) = tokio::task::coop::poll_proceed(cx) else { break };
+                        unit.made_progress();
+                    }
+                }
                 return Poll::Ready(Some(item));
             }
         }
@@ -181,8 +196,10 @@ impl Feed {
 
     /// What of a chunk is for the application.
     fn take(&mut self, chunk: Chunk) -> Option<Result<Taken>> {
-        if chunk.partition.is_paused() {
-            self.stash.push_back(chunk);
+        let key = address(&chunk.partition);
+        // A partition is resumed before this is told so: what is put aside comes first.
+        if chunk.partition.is_paused() || self.stash.contains_key(&key) {
+            self.stash.entry(key).or_default().push_back(chunk);
             return None;
         }
         let Chunk { partition, epoch, from, item, charge } = chunk;
@@ -190,7 +207,7 @@ impl Feed {
             return None;
         }
         let skipped = match item {
-            Delivery::Error(error) => return Some(Err(self.failed(&partition, error))),
+            Delivery::Error(error) => return Some(Err(self.failed(&partition, epoch, error))),
             Delivery::Batch(batch) if batch.base_offset() < partition.limit => {
                 return Some(Ok(Taken { batch, partition, epoch, from, charge }));
             }
@@ -204,9 +221,12 @@ impl Feed {
     }
 
     /// An error of a partition, which may have stopped.
-    fn failed(&self, partition: &Partition, error: Error) -> Error {
-        let has_stopped = partition.cursor().state == State::Halted;
-        partition.stopped.store(has_stopped, Ordering::Release);
+    fn failed(&self, partition: &Partition, epoch: u64, error: Error) -> Error {
+        let cursor = partition.cursor();
+        // Under the lock: a seek starts it again.
+        if cursor.epoch == epoch {
+            partition.stopped.store(cursor.state == State::Halted, Ordering::Release);
+        }
         count(&self.shared.counters.errors, 1);
         error
     }
@@ -245,27 +265,30 @@ impl Feed {
     #[cold]
     fn resync(&mut self) {
         self.version = self.shared.version.load(Ordering::Acquire);
-        let is_closed = self.shared.is_closed();
-        if let Some(current) = self.current.take() {
+        let (stash, ready) = (std::mem::take(&mut self.stash), std::mem::take(&mut self.ready));
+        let current = self.current.take().filter(|current| {
             let cursor = current.partition.cursor();
             let is_current = cursor.epoch == current.epoch;
             if !is_current {
                 // The last message may have overwritten what the seek had set.
                 current.partition.settle(&cursor);
             }
-            drop(cursor);
-            if is_closed || !is_current {
-            } else if current.partition.is_paused() {
-                self.ready.push_front(current.into_chunk());
-            } else {
-                self.current = Some(current);
-            }
+            is_current && !self.shared.is_closed()
+        });
+        let (mut first, mut paused) = (None, BTreeMap::new());
+        match current {
+            Some(current) if current.partition.is_paused() => first = Some(current.into_chunk()),
+            current => self.current = current,
         }
-        let waiting = self.ready.drain(..).chain(self.stash.drain(..)).collect::<Vec<_>>();
-        for chunk in waiting {
-            let is_paused = chunk.partition.is_paused();
+        for chunk in first.into_iter().chain(stash.into_values().flatten()).chain(ready) {
             if chunk.partition.cursor().epoch == chunk.epoch {
-                if is_paused { &mut self.stash } else { &mut self.ready }.push_back(chunk);
+                let key = address(&chunk.partition);
+                // Once for all chunks of a partition: it may change meanwhile.
+                if *paused.entry(key).or_insert_with(|| chunk.partition.is_paused()) {
+                    self.stash.entry(key).or_default().push_back(chunk);
+                } else {
+                    self.ready.push_back(chunk);
+                }
             }
         }
     }
@@ -273,15 +296,33 @@ impl Feed {
     /// Takes everything out of it, in order.
     pub(super) fn into_chunks(mut self) -> (impl Iterator<Item = Chunk>, UnboundedReceiver<Event>) {
         let current = self.current.take().map(Current::into_chunk);
-        (current.into_iter().chain(self.ready).chain(self.stash), self.events)
+        let waiting = self.stash.into_values().flatten().chain(self.ready);
+        (current.into_iter().chain(waiting), self.events)
     }
 }
 
 impl Current {
+    /// Where its first message is that was not handed out; `next_offset` if there is none.
+    fn from(&self) -> i64 {
+        let position = self.partition.position().unwrap_or(self.batch.base_offset());
+        if self.messages.is_over() { self.next_offset } else { position }
+    }
+
+    /// The position moves past it, unless it has been sought elsewhere.
+    fn pass(&self, shared: &Shared) -> bool {
+        let is_current = self.partition.advance_in(self.epoch, self.next_offset);
+        if is_current {
+            shared.passed(&self.partition, Some(&self.batch));
+        } else {
+            self.partition.settle(&self.partition.cursor());
+        }
+        is_current
+    }
+
     /// What is left of it, to be taken up again later.
     fn into_chunk(self) -> Chunk {
+        let from = self.from();
         let Self { batch, partition, epoch, charge, .. } = self;
-        let from = partition.position().unwrap_or(batch.base_offset());
         Chunk { partition, epoch, from, item: Delivery::Batch(batch), charge }
     }
 }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::builder::{check_partition, check_start, check_topic};
 use super::partition::Partition;
 use super::{ReaderBuilder, ReaderEvents, ReaderStats, Shared};
 use crate::admin::offsets::{ListOffsets, OffsetSpec};
 use crate::admin::start;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::types::{Start, TopicPartition};
 
 /// Steers a [`Reader`](super::Reader), wherever it has been moved. Clones steer the same one.
@@ -50,7 +51,7 @@ impl ReaderHandle {
     ///
     /// The reader does not read that partition, the offset is negative, or the reader is closed.
     pub fn seek(&self, topic: &str, partition: i32, start: Start) -> Result<()> {
-        check_start(start)?;
+        check_start("seek", start)?;
         self.change(|it| it.seek(start), [self.partition(topic, partition)])
     }
 
@@ -60,7 +61,7 @@ impl ReaderHandle {
     ///
     /// As [`seek`](Self::seek).
     pub fn seek_all(&self, start: Start) -> Result<()> {
-        check_start(start)?;
+        check_start("seek", start)?;
         self.change(|it| it.seek(start), self.shared.partitions().into_iter().map(Ok))
     }
 
@@ -112,10 +113,12 @@ impl ReaderHandle {
     ///
     /// # Errors
     ///
-    /// The reader is closed, or has an [`End`](super::End) that would have to be looked up.
+    /// No topic has such a name; the reader is closed, or has an [`End`](super::End) that would have
+    /// to be looked up.
     pub fn add_topic(&self, topic: impl Into<Arc<str>>) -> Result<()> {
         let topic = topic.into();
         self.grow()?;
+        check_topic("add_topic", &topic)?;
         self.shared.select(|selection| selection.add_topic(&self.shared.cluster, &topic));
         Ok(())
     }
@@ -138,17 +141,44 @@ impl ReaderHandle {
     ///
     /// # Errors
     ///
-    /// As [`add_topic`](Self::add_topic).
+    /// As [`add_topic`](Self::add_topic); or a partition is negative.
     pub fn add_partitions(
         &self,
         topic: impl Into<Arc<str>>,
         partitions: impl IntoIterator<Item = i32>,
     ) -> Result<()> {
-        let topic = topic.into();
+        self.add("add_partitions", &topic.into(), partitions.into_iter().map(|id| (id, None)))
+    }
+
+    /// As [`add_partitions`](Self::add_partitions), each from there.
+    ///
+    /// # Errors
+    ///
+    /// Likewise; or a start is wrong.
+    pub fn add_partitions_at(
+        &self,
+        topic: impl Into<Arc<str>>,
+        partitions: impl IntoIterator<Item = (i32, Start)>,
+    ) -> Result<()> {
+        let partitions = partitions.into_iter().map(|(id, start)| (id, Some(start)));
+        self.add("add_partitions_at", &topic.into(), partitions)
+    }
+
+    fn add(
+        &self,
+        call: &str,
+        topic: &Arc<str>,
+        partitions: impl Iterator<Item = (i32, Option<Start>)>,
+    ) -> Result<()> {
         self.grow()?;
-        self.shared.select(|selection| {
-            selection.add_partitions(&self.shared.cluster, &topic, partitions);
-        });
+        check_topic(call, topic)?;
+        let partitions: Vec<_> = partitions.collect();
+        for (id, start) in &partitions {
+            check_partition(call, topic, *id)?;
+            start.map_or(Ok(()), |start| check_start(call, start))?;
+        }
+        let cluster = &self.shared.cluster;
+        self.shared.select(|selection| selection.add_partitions(cluster, topic, partitions));
         Ok(())
     }
 
@@ -185,7 +215,8 @@ impl ReaderHandle {
         self.partition(topic, partition).ok()?.lag()
     }
 
-    /// The lag over all partitions. `None` until each has been fetched once.
+    /// The lag over all partitions. `None` until each has been fetched once; one that is paused from
+    /// the beginning, or has stopped, may never be: see [`fetch_total_lag`](Self::fetch_total_lag).
     pub fn total_lag(&self) -> Option<i64> {
         let lags = self.shared.partitions();
         lags.iter().try_fold(0i64, |sum, partition| Some(sum.saturating_add(partition.lag()?)))
@@ -197,8 +228,8 @@ impl ReaderHandle {
     ///
     /// # Errors
     ///
-    /// The reader does not read that partition, its position is not known yet, or its leader has
-    /// not answered in time.
+    /// The reader does not read that partition, or its leader has not answered in time; its position
+    /// is not known yet, which is [retriable](Error::is_retriable).
     ///
     /// # Cancel safety
     ///
@@ -230,7 +261,10 @@ impl ReaderHandle {
         partitions.iter().try_fold(0i64, |sum, partition| {
             let at = &partition.at;
             let position = partition.position();
-            let unknown = || Error::config(format!("lag of {at}: its position is not known yet"));
+            let unknown = || {
+                let text = format!("lag of {at}: its position is not known yet");
+                Error::new(ErrorKind::Timeout, text)
+            };
             let position = position.ok_or_else(unknown)?;
             let end = ends.get(at).and_then(|found| found.offset).unwrap_or(position);
             Ok(sum.saturating_add((end - position).max(0)))
@@ -276,7 +310,12 @@ impl ReaderHandle {
     /// # Ok(()) }
     /// ```
     pub fn events(&self) -> ReaderEvents {
-        self.shared.listeners.listen()
+        let events = self.shared.listeners.listen();
+        if self.shared.is_closed() {
+            // Nobody else would end it.
+            self.shared.listeners.close();
+        }
+        events
     }
 
     /// The settings that the reader was built with; to build another like it, on the same client.
@@ -327,12 +366,5 @@ impl ReaderHandle {
 impl fmt::Debug for ReaderHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReaderHandle").field("positions", &self.positions()).finish_non_exhaustive()
-    }
-}
-
-fn check_start(start: Start) -> Result<()> {
-    match start.fault() {
-        Some(fault) => Err(Error::config(format!("seek: {fault}"))),
-        None => Ok(()),
     }
 }

@@ -61,7 +61,7 @@ use crate::cluster::{Cluster, Source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Batch, Message};
 use crate::task::{self, Task, TaskFailed};
-use crate::types::{Start, TopicPartition};
+use crate::types::TopicPartition;
 use broker::Context;
 use budget::Charge;
 use builder::Config;
@@ -108,7 +108,7 @@ use topics::Selection;
 /// | a partition has no leader | nothing: it is waited for |
 /// | a broker fails inside | nothing: it is tried again |
 /// | a topic is deleted | nothing: it may be created again; one that was there by pattern is dropped |
-/// | a topic is created anew | an error ([`DataLoss`](ErrorKind::DataLoss)); goes on at its beginning, unless with [`OutOfRange::Error`] |
+/// | a topic is created anew | an error ([`DataLoss`](ErrorKind::DataLoss)); goes on at its beginning, unless with [`OutOfRange::Error`] or an [`End`] that was looked up |
 /// | a log is truncated | an error ([`DataLoss`](ErrorKind::DataLoss)); goes on where it was cut, unless with [`OutOfRange::Error`] |
 /// | a position is not in the log | goes on as [`OutOfRange`] says; an error with [`OutOfRange::Error`] |
 /// | access is denied | an error |
@@ -249,11 +249,7 @@ impl Reader {
     ///
     /// Dropping the future ends the background work all the same.
     pub async fn close(self) {
-        self.feed.shared.close();
-        let engine = self.feed.owner.release();
-        if let Some(engine) = engine {
-            let _ = engine.await;
-        }
+        self.feed.owner.close().await;
     }
 }
 
@@ -278,9 +274,13 @@ impl fmt::Debug for Reader {
 }
 
 impl Owner {
-    /// The background work, to be ended: nobody needs it any more.
-    fn release(&self) -> Option<Task<()>> {
-        self.engine.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Ends the background work, and waits for that.
+    async fn close(&self) {
+        self.shared.close();
+        let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(engine) = engine {
+            let _ = engine.await;
+        }
     }
 }
 
@@ -295,7 +295,8 @@ impl Drop for Owner {
 async fn supervise(shared: Arc<Shared>, engine: Task<()>) {
     let ended: Result<(), TaskFailed> = tokio::select! {
         ended = engine => ended,
-        () = topics::follow(shared.clone()) => Ok(()),
+        // A task of its own: a panic in it must not be one here.
+        ended = task::spawn(topics::follow(shared.clone())) => ended,
     };
     if !shared.is_closed() {
         let error = Error::new(ErrorKind::Internal, "reader: its engine ended");
@@ -354,13 +355,10 @@ impl Shared {
             }
             is_wanted
         });
-        for (id, is_new, topic) in selection.take(&metadata) {
-            let at = TopicPartition::new(topic.name.clone(), id);
+        for (at, start, topic) in selection.take(&metadata, &self.settings) {
             if all.contains_key(&at) {
                 continue;
             }
-            // Whatever is in a new one was written after the reader began.
-            let start = if is_new { Start::Earliest } else { self.settings.start_of(&at) };
             let limit =
                 self.limits.get(&at).copied().unwrap_or_else(|| self.settings.limit_of(&at));
             let outlet = self.events.clone();
@@ -368,7 +366,9 @@ impl Shared {
             if let Some(announce) = self.announce.get() {
                 let (outlet, events) = mpsc::unbounded_channel();
                 partition.divert(outlet);
-                let _ = announce.send((partition.clone(), events));
+                if announce.send((partition.clone(), events)).is_err() {
+                    continue;
+                }
             }
             all.insert(at.clone(), partition.clone());
             changes.push((partition, ReaderEvent::Added(at)));

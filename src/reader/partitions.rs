@@ -37,10 +37,15 @@ use crate::record::Message;
 /// # Ok(()) }
 /// ```
 ///
-/// It ends when the reader is closed, or all partitions have been read to their [`End`](super::End).
-/// An error is one of the reader as a whole; those of partitions are in their streams. The streams
-/// make progress, whether this is polled or not; the background work ends when this and all of them
-/// have been dropped.
+/// It ends when the reader is closed, or each partition has been read to its [`End`](super::End),
+/// that is until its stream has ended or was dropped. An error is one of the reader as a whole;
+/// those of partitions are in their streams. The streams make progress, whether this is polled or
+/// not; when it is dropped, no partition is added any more. The background work ends when this and
+/// all of them have been dropped.
+///
+/// # Cancel safety
+///
+/// Dropping a `next()` loses nothing.
 #[must_use = "streams do nothing unless polled"]
 pub struct Partitions {
     shared: Arc<Shared>,
@@ -53,7 +58,9 @@ pub struct Partitions {
 /// One partition of a reader, as a [`Stream`] of its messages: see [`Partitions`].
 ///
 /// It ends when the partition is not read any more, has been read to its [`End`](super::End), or
-/// the reader is closed. Errors are those of [`Reader`](super::Reader).
+/// the reader is closed. Errors are those of [`Reader`](super::Reader). When the stream is dropped,
+/// its partition is not read any more, as after
+/// [`remove_partitions`](ReaderHandle::remove_partitions); it can be added again.
 ///
 /// # Cancel safety
 ///
@@ -98,6 +105,25 @@ impl Partitions {
     /// Steers the reader.
     pub fn handle(&self) -> ReaderHandle {
         ReaderHandle::new(self.shared.clone())
+    }
+
+    /// As [`Reader::close`](super::Reader::close): the streams of the partitions end too.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the background work all the same.
+    pub async fn close(self) {
+        self.owner.close().await;
+    }
+}
+
+impl Drop for Partitions {
+    /// Nobody reads those that are announced and were not taken.
+    fn drop(&mut self) {
+        self.added.close();
+        while let Ok((partition, events)) = self.added.try_recv() {
+            drop(PartitionStream::new(self.owner.clone(), partition, events));
+        }
     }
 }
 
@@ -162,6 +188,22 @@ impl PartitionStream {
     /// The same stream, handing out whole batches.
     pub fn batches(self) -> Batches<Self> {
         Batches::new(self)
+    }
+}
+
+impl Drop for PartitionStream {
+    /// What nobody reads is not fetched, and holds up no end.
+    fn drop(&mut self) {
+        let (shared, at) = (&self.feed.shared, &self.partition.at);
+        if shared.is_closed() {
+            return;
+        }
+        shared.select(|selection| {
+            // It may have been removed and added again: that is another one.
+            if !self.partition.is_retired() {
+                selection.remove_partitions(&at.topic, [at.partition]);
+            }
+        });
     }
 }
 

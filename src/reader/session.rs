@@ -164,9 +164,14 @@ impl Session {
         }
         self.dirty = (0..self.entries.len()).collect();
         for Entry { partition, asked, .. } in old.into_values() {
-            if let Some(asked) = asked {
+            let Some(asked) = asked else { continue };
+            let at = &partition.at;
+            let again = self.topics.get(&at.topic).and_then(|ids| ids.get(&at.partition));
+            if let Some(entry) = again.and_then(|again| self.entries.get_mut(*again)) {
+                // Removed and added again: what is named and forgotten at once is forgotten.
+                entry.asked = Some(asked);
+            } else {
                 self.known -= 1;
-                let at = &partition.at;
                 self.gone.push((at.topic.clone(), asked.topic_id, at.partition));
             }
         }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use regex_lite::Regex;
 
-use super::Shared;
+use super::{ReaderBuilder, Shared};
 use crate::admin::topics::{ListTopics, TopicListing};
 use crate::admin::{Operation as _, start};
 use crate::cluster::{Cluster, Interest, Metadata, TopicMetadata};
 use crate::error::{Error, Result};
 use crate::protocol::ErrorCode;
-use crate::types::TopicPartition;
+use crate::types::{Start, TopicPartition};
 
 /// A topic is dropped when so many listings in turn do not have it: one broker's view may be old.
 const ABSENCES: u8 = 2;
@@ -36,8 +36,8 @@ struct Selected {
     without: BTreeSet<i32>,
     /// Its partitions are known: whatever comes now is new, and read from its beginning.
     is_seen: bool,
-    /// Asked for since then.
-    fresh: BTreeSet<i32>,
+    /// Asked for since then, and where to begin, if not where the settings say.
+    fresh: BTreeMap<i32, Option<Start>>,
     absences: u8,
     _interest: Interest,
 }
@@ -56,32 +56,34 @@ impl Selection {
         self.removed.remove(name);
         let topic = self.topic(cluster, name);
         topic.is_by_pattern = false;
-        topic.without.clear();
+        let again = std::mem::take(&mut topic.without);
+        topic.fresh.extend(again.into_iter().map(|id| (id, None)));
         if !topic.is_whole {
             topic.is_whole = true;
             topic.is_seen = false;
         }
     }
 
-    /// Nothing of the topic is wanted; whether anything was.
+    /// Nothing of the topic is wanted; whether anything was, or would have been.
     pub(super) fn remove_topic(&mut self, name: &str) -> bool {
-        if self.patterns.accept(name) {
+        let matches = self.patterns.accept(name);
+        if matches {
             self.removed.insert(name.into());
         }
-        self.topics.remove(name).is_some()
+        self.topics.remove(name).is_some() || matches
     }
 
     pub(super) fn add_partitions(
         &mut self,
         cluster: &Cluster,
         name: &Arc<str>,
-        ids: impl IntoIterator<Item = i32>,
+        ids: impl IntoIterator<Item = (i32, Option<Start>)>,
     ) {
         let topic = self.topic(cluster, name);
-        for id in ids {
+        for (id, start) in ids {
             topic.without.remove(&id);
             topic.chosen.insert(id);
-            topic.fresh.insert(id);
+            topic.fresh.insert(id, start);
         }
     }
 
@@ -89,10 +91,11 @@ impl Selection {
         let Some(topic) = self.topics.get_mut(name) else { return };
         for id in ids {
             topic.chosen.remove(&id);
+            topic.fresh.remove(&id);
             topic.without.insert(id);
         }
         if !topic.is_whole && topic.chosen.is_empty() {
-            self.topics.remove(name);
+            self.remove_topic(name);
         }
     }
 
@@ -103,7 +106,7 @@ impl Selection {
             chosen: BTreeSet::new(),
             without: BTreeSet::new(),
             is_seen: false,
-            fresh: BTreeSet::new(),
+            fresh: BTreeMap::new(),
             absences: 0,
             _interest: cluster.track(std::slice::from_ref(name)),
         })
@@ -120,7 +123,8 @@ impl Selection {
         let names: Vec<Arc<str>> =
             topics.iter().filter(matching).map(|topic| topic.name.as_str().into()).collect();
         for name in &names {
-            if !self.topics.get(name).is_some_and(|topic| topic.is_whole) {
+            // Of one that is read by name, there may be chosen partitions.
+            if !self.topics.contains_key(name) {
                 tracing::info!(topic = %name, "topic matches");
                 let topic = self.topic(cluster, name);
                 topic.is_whole = true;
@@ -154,12 +158,13 @@ impl Selection {
         topics.flatten().collect()
     }
 
-    /// The partitions to read of the topics as they are, and whether each is new to the cluster;
-    /// what is seen here is not new again.
+    /// The partitions to read of the topics as they are, and where each begins if it is not read
+    /// yet; what is seen here is not new again.
     pub(super) fn take<'a>(
         &mut self,
         metadata: &'a Metadata,
-    ) -> Vec<(i32, bool, &'a TopicMetadata)> {
+        settings: &ReaderBuilder,
+    ) -> Vec<(TopicPartition, Start, &'a TopicMetadata)> {
         let mut wanted = Vec::new();
         for (name, selected) in &mut self.topics {
             let Some(topic) = metadata.topics.get(name) else { continue };
@@ -168,9 +173,16 @@ impl Selection {
             }
             let ids = topic.partitions.iter().map(|partition| partition.id);
             for id in ids.filter(|id| selected.wants(*id)) {
-                wanted.push((id, selected.is_seen && !selected.fresh.contains(&id), &**topic));
+                let at = TopicPartition::new(name.clone(), id);
+                let start = match selected.fresh.get(&id) {
+                    Some(Some(start)) => *start,
+                    // Whatever is in a new one was written after the reader began.
+                    None if selected.is_seen => Start::Earliest,
+                    _ => settings.start_of(&at),
+                };
+                wanted.push((at, start, &**topic));
             }
-            selected.fresh.retain(|id| topic.partition(*id).is_none());
+            selected.fresh.retain(|id, _| topic.partition(*id).is_none());
             selected.is_seen = true;
         }
         wanted
@@ -197,7 +209,9 @@ impl Patterns {
     pub(super) fn new(included: &[String], excluded: &[String]) -> Result<Self> {
         let compile = |setting: &str, patterns: &[String]| -> Result<Vec<Regex>> {
             let patterns = patterns.iter().map(|pattern| {
-                Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
+                // By itself first: "a)|(b" is none, and would become one.
+                let whole = || Regex::new(&format!("^(?:{pattern})$"));
+                Regex::new(pattern).and_then(|_| whole()).map_err(|error| {
                     Error::config(format!("{setting}: {pattern:?} is no pattern"))
                         .with_source(error)
                 })
@@ -235,11 +249,20 @@ pub(super) async fn follow(shared: Arc<Shared>) {
     if !shared.has_patterns {
         std::future::pending::<()>().await;
     }
+    let config = cluster.config();
+    let (mut wait, mut failures) = (config.metadata_max_age, 0);
     loop {
-        tokio::time::sleep(cluster.config().metadata_max_age).await;
-        match list(cluster, cluster.config().api_timeout).await {
-            Ok(topics) => shared.select(|selection| selection.listed(cluster, &topics, false)),
-            Err(error) => tracing::warn!(%error, "topics cannot be listed"),
+        tokio::time::sleep(wait).await;
+        match list(cluster, config.api_timeout).await {
+            Ok(topics) => {
+                (wait, failures) = (config.metadata_max_age, 0);
+                shared.select(|selection| selection.listed(cluster, &topics, false));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "topics cannot be listed");
+                failures += 1;
+                wait = config.backoff.after(failures).min(config.metadata_max_age);
+            }
         }
     }
 }

@@ -125,7 +125,12 @@ impl Batch {
 
     /// The records, borrowed: the fastest way through a batch.
     pub fn records(&self) -> Records<'_> {
-        Records { cursor: Cursor::new(&self.shared, 0..i64::MAX), shared: &self.shared }
+        self.records_in(0..i64::MAX)
+    }
+
+    /// As [`records`](Self::records), of these offsets only.
+    pub fn records_in(&self, offsets: Range<i64>) -> Records<'_> {
+        Records { cursor: Cursor::new(&self.shared, offsets), shared: &self.shared }
     }
 
     /// The records as messages, which share the batch and may outlive it.
@@ -338,6 +343,13 @@ impl fmt::Debug for RecordRef<'_> {
 pub struct Messages {
     cursor: Cursor,
     shared: Arc<Shared>,
+}
+
+impl Messages {
+    /// Whether none is left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.cursor.left == 0
+    }
 }
 
 impl Iterator for Messages {
