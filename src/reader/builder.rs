@@ -43,8 +43,7 @@ pub enum OutOfRange {
 /// Where in a partition to stop: the stream ends when each partition has been read to its end, be
 /// it that nothing is there, or nothing but gaps of compaction and marks of transactions. One that
 /// reads nothing, as no topic matches, or all were removed, ends at once. A topic that is deleted
-/// meanwhile is waited for; once created again, it gives an error, and counts as done unless its
-/// end is an [`Offset`](Self::Offset).
+/// meanwhile is waited for; once created again, it gives an error, and counts as done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum End {

@@ -108,7 +108,7 @@ use topics::Selection;
 /// | a partition has no leader | nothing: it is waited for |
 /// | a broker fails inside | nothing: it is tried again |
 /// | a topic is deleted | nothing: it may be created again; one that was there by pattern is dropped |
-/// | a topic is created anew | an error ([`DataLoss`](ErrorKind::DataLoss)); goes on at its beginning, unless with [`OutOfRange::Error`] or an [`End`] that was looked up |
+/// | a topic is created anew | an error ([`DataLoss`](ErrorKind::DataLoss)); goes on at its beginning, unless with [`OutOfRange::Error`] or an [`End`] |
 /// | a log is truncated | an error ([`DataLoss`](ErrorKind::DataLoss)); goes on where it was cut, unless with [`OutOfRange::Error`] |
 /// | a position is not in the log | goes on as [`OutOfRange`] says; an error with [`OutOfRange::Error`] |
 /// | access is denied | an error |
