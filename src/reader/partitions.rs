@@ -18,6 +18,9 @@ use crate::record::Message;
 /// A [`Stream`] of the partitions of a reader, each a stream of its own: those that are there, and
 /// later those that are added. One that is read slowly, or not at all, holds up no other.
 ///
+/// Each may keep one decompressed batch beyond [`buffer_bytes`](super::ReaderBuilder::buffer_bytes), so
+/// that no other has to wait for it: a stream that nobody wants is better dropped.
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> kafkio::Result<()> {
 /// # let cluster = kafkio::testing::FakeCluster::builder().topic("orders", 3).start().await.unwrap();
