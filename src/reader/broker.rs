@@ -5,18 +5,19 @@
 //! else is wanted, and the next one goes out on the other: a seek does not wait for a long poll.
 
 use std::future::{Future, pending};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep_until};
 
 use super::Shared;
-use super::budget::Budget;
 use super::builder::Config;
+use super::cursor::State;
 use super::decode::{Backlog, CHUNK, Room, Step};
 use super::fetch::{self, Fetched, Found, Outcome, Rules};
-use super::partition::{Partition, State};
+use super::lane::{Lane, News};
+use super::partition::Partition;
 use super::session::{Session, Terms, Verdict};
 use super::stats::count;
 use crate::cluster::Cluster;
@@ -24,59 +25,6 @@ use crate::error::{Error, Result};
 use crate::protocol::messages::fetch::{FetchRequest, FetchResponse};
 use crate::task::{self, Task};
 use crate::transport::{Answer, Connection};
-
-/// What the engine, the partitions and the loop of one broker share.
-#[derive(Debug)]
-pub(super) struct Lane {
-    pub(super) broker: i32,
-    pub(super) budget: Arc<Budget>,
-    inbox: Mutex<Inbox>,
-}
-
-#[derive(Debug, Default)]
-struct Inbox {
-    partitions: Vec<Arc<Partition>>,
-    is_new: bool,
-    /// This broker's share of the budget, in bytes.
-    share: usize,
-    /// Partitions whose cursors have changed; each at most once.
-    touched: Vec<Arc<Partition>>,
-}
-
-impl Lane {
-    pub(super) fn new(broker: i32) -> Arc<Self> {
-        Arc::new(Self { broker, budget: Arc::default(), inbox: Mutex::default() })
-    }
-
-    /// Tells the loop which partitions to fetch from the broker now.
-    pub(super) fn assign(self: &Arc<Self>, partitions: Vec<Arc<Partition>>, share: usize) {
-        let mut is_new = false;
-        for partition in &partitions {
-            is_new |= partition.move_to(self);
-        }
-        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = (inbox.partitions.len(), inbox.share);
-        if is_new || before != (partitions.len(), share) || inbox.differs(&partitions) {
-            (inbox.partitions, inbox.share, inbox.is_new) = (partitions, share, true);
-            drop(inbox);
-            self.budget.wake.notify_one();
-        }
-    }
-
-    /// The cursor of a partition has changed.
-    pub(super) fn post(&self, partition: Arc<Partition>) {
-        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-        inbox.touched.push(partition);
-        drop(inbox);
-        self.budget.wake.notify_one();
-    }
-}
-
-impl Inbox {
-    fn differs(&self, partitions: &[Arc<Partition>]) -> bool {
-        self.partitions.iter().zip(partitions).any(|(old, new)| !Arc::ptr_eq(old, new))
-    }
-}
 
 /// What the loops of a reader have in common.
 #[derive(Clone)]
@@ -193,11 +141,8 @@ impl Loop {
     }
 
     fn read_inbox(&mut self) {
-        let mut inbox = self.lane.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-        let partitions = std::mem::take(&mut inbox.is_new).then(|| inbox.partitions.clone());
-        let touched = std::mem::take(&mut inbox.touched);
-        self.share = inbox.share;
-        drop(inbox);
+        let News { partitions, touched, share } = self.lane.news();
+        self.share = share;
         if let Some(partitions) = partitions {
             self.session.assign(partitions);
         }
@@ -370,15 +315,10 @@ impl Loop {
             }
         }
         let metadata = cluster.metadata();
-        let terms = Terms {
-            lane: &self.lane,
+        let rules = Rules {
+            broker: self.lane.broker,
             config: &self.context.config,
             now,
-            cap: 0,
-            short_wait: Duration::ZERO,
-        };
-        let rules = Rules {
-            terms: &terms,
             backoff,
             replica_age: cluster.config().metadata_max_age,
             is_broker: &|id| metadata.brokers.contains_key(&id),

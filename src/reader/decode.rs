@@ -4,12 +4,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::broker::Lane;
 use super::budget::{Charge, Loan};
 use super::fetch::{Fetched, Found};
-use super::partition::{Partition, Relief};
-use super::session::address;
-use super::{Chunk, Delivery, Event};
+use super::lane::Lane;
+use super::partition::{Partition, Relief, address};
+use super::{Chunk, Delivery};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Batch, RawBatch};
 
@@ -17,7 +16,7 @@ use crate::record::{Batch, RawBatch};
 const TURN: usize = 128 << 10;
 
 /// What a chunk takes besides its records.
-pub(super) const CHUNK: usize = size_of::<Event>();
+pub(super) const CHUNK: usize = size_of::<Chunk>();
 
 #[derive(Default)]
 pub(super) struct Backlog {
@@ -155,9 +154,9 @@ impl Backlog {
                 }
                 None => pending.loan.clone(),
             };
-            let charge = Charge::new(loan, partition.clone(), size);
+            let charge = Some(Charge::new(loan, partition.clone(), size));
             let chunk = Chunk { partition: partition.clone(), epoch, from: begin, item, charge };
-            if !partition.send(Event::Data(chunk)) {
+            if !partition.send(chunk) {
                 if !partition.cursor().diverted {
                     return Step::Closed;
                 }

@@ -9,11 +9,13 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 
-use super::broker::{self, Context, Lane, sleep_or_never};
+use super::broker::{self, Context, sleep_or_never};
+use super::cursor::{Origin, State};
 use super::events::ReaderEvent;
+use super::lane::Lane;
 use super::lookup::{self, Lookup};
-use super::partition::{Origin, Partition, State};
-use super::validate::{self, Check};
+use super::partition::{Check, Partition};
+use super::validate;
 use super::{OutOfRange, Shared};
 use crate::cluster::Metadata;
 use crate::error::{Error, ErrorKind};

@@ -9,11 +9,11 @@ use futures::task::AtomicWaker;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::budget::Charge;
+use super::cursor::State;
 use super::events::ReaderEvent;
-use super::partition::{Partition, State};
-use super::session::address;
+use super::partition::{Partition, address};
 use super::stats::count;
-use super::{Chunk, Delivery, Event, Owner, Shared};
+use super::{Chunk, Delivery, Owner, Shared};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Batch, Message, Messages};
 
@@ -25,7 +25,7 @@ pub(super) struct Feed {
     pub(super) shared: Arc<Shared>,
     /// The background work ends with the last feed.
     pub(super) owner: Arc<Owner>,
-    pub(super) events: UnboundedReceiver<Event>,
+    pub(super) events: UnboundedReceiver<Chunk>,
     /// The partition that it is for, if not for all.
     only: Option<Arc<Partition>>,
     /// The batch that is being handed out.
@@ -46,7 +46,7 @@ struct Current {
     partition: Arc<Partition>,
     epoch: u64,
     next_offset: i64,
-    charge: Charge,
+    charge: Option<Charge>,
 }
 
 /// A batch to hand out.
@@ -55,13 +55,13 @@ struct Taken {
     partition: Arc<Partition>,
     epoch: u64,
     from: i64,
-    charge: Charge,
+    charge: Option<Charge>,
 }
 
 impl Feed {
     pub(super) fn new(
         owner: Arc<Owner>,
-        events: UnboundedReceiver<Event>,
+        events: UnboundedReceiver<Chunk>,
         only: Option<Arc<Partition>>,
     ) -> Self {
         Self {
@@ -163,7 +163,7 @@ impl Feed {
             let chunk = match self.ready.pop_front() {
                 Some(chunk) => chunk,
                 None => match self.events.poll_recv(cx) {
-                    Poll::Ready(Some(Event::Data(chunk))) => chunk,
+                    Poll::Ready(Some(chunk)) => chunk,
                     Poll::Ready(None) => return Poll::Ready(None),
                     Poll::Pending => {
                         self.signal().register(cx.waker());
@@ -294,7 +294,7 @@ impl Feed {
     }
 
     /// Takes everything out of it, in order.
-    pub(super) fn into_chunks(mut self) -> (impl Iterator<Item = Chunk>, UnboundedReceiver<Event>) {
+    pub(super) fn into_chunks(mut self) -> (impl Iterator<Item = Chunk>, UnboundedReceiver<Chunk>) {
         let current = self.current.take().map(Current::into_chunk);
         let waiting = self.stash.into_values().flatten().chain(self.ready);
         (current.into_iter().chain(waiting), self.events)

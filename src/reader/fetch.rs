@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::OutOfRange;
-use super::partition::{Cursor, Origin, Partition, State};
-use super::session::{Asked, Session, Terms};
+use super::builder::Config;
+use super::cursor::{Cursor, Origin, State};
+use super::partition::Partition;
+use super::session::{Asked, Session};
 use crate::cluster::{Backoff, Broker, LeaderHint};
 use crate::error::{Error, ErrorKind};
 use crate::protocol::ErrorCode;
@@ -55,7 +58,9 @@ pub(super) struct Outcome {
 
 /// What decides about an answer, besides the answer.
 pub(super) struct Rules<'a> {
-    pub(super) terms: &'a Terms<'a>,
+    pub(super) broker: i32,
+    pub(super) config: &'a Config,
+    pub(super) now: Instant,
     pub(super) backoff: Backoff,
     /// How long a follower is fetched from before the leader is asked again.
     pub(super) replica_age: Duration,
@@ -103,13 +108,13 @@ fn apply_partition(
     rules: &Rules<'_>,
     outcome: &mut Outcome,
 ) {
-    let Terms { lane, config, now, .. } = *rules.terms;
+    let Rules { broker, config, now, .. } = *rules;
     let mut cursor = partition.cursor();
     // Sought elsewhere, or halted by what came before: this data must not move it on. Nor may it
     // overtake what another broker has sent.
     if cursor.epoch != asked.epoch
         || cursor.state != State::At(asked.offset)
-        || !cursor.may_come_from(lane.broker)
+        || !cursor.may_come_from(broker)
     {
         return;
     }
@@ -119,7 +124,7 @@ fn apply_partition(
     }
     cursor.succeeded();
     let replica = data.preferred_read_replica;
-    if replica >= 0 && replica != lane.broker {
+    if replica >= 0 && replica != broker {
         if (rules.is_broker)(replica) {
             tracing::debug!(partition = %partition.at, replica, "reading from a follower");
             cursor.replica = Some((replica, now + rules.replica_age));
@@ -147,7 +152,7 @@ fn records(
     rules: &Rules<'_>,
     outcome: &mut Outcome,
 ) {
-    let Terms { lane, config, now, .. } = *rules.terms;
+    let Rules { broker, config, now, .. } = *rules;
     let mut filter = Filter::new(data.aborted_transactions);
     let mut next = asked.offset;
     let mut batches = VecDeque::new();
@@ -223,7 +228,7 @@ fn records(
     if batches.is_empty() {
         outcome.idle.push(partition.clone());
     } else {
-        push(outcome, partition, asked, batches, cursor, lane.broker);
+        push(outcome, partition, asked, batches, cursor, broker);
         if let Some(fetched) = outcome.fetched.last_mut() {
             (fetched.bytes, fetched.is_copy) = (bytes, is_copy);
         }
@@ -240,9 +245,9 @@ fn refused(
     rules: &Rules<'_>,
     outcome: &mut Outcome,
 ) {
-    let Terms { lane, config, now, .. } = *rules.terms;
+    let Rules { broker, config, now, .. } = *rules;
     let (code, leader) = (ErrorCode(data.error_code), &data.current_leader);
-    let is_follower = cursor.leader.is_some_and(|leader| leader != lane.broker);
+    let is_follower = cursor.leader.is_some_and(|leader| leader != broker);
     if leader.leader_id >= 0 {
         let endpoint = endpoints.iter().find(|it| it.id == leader.leader_id);
         outcome.hints.push(LeaderHint {
@@ -279,7 +284,7 @@ fn refused(
             cursor.state = State::Halted;
             let text = format!("fetch from {} at offset {}", partition.at, asked.offset);
             let error = Found::Error(Error::broker(code, text));
-            push(outcome, partition, asked, VecDeque::from([error]), cursor, lane.broker);
+            push(outcome, partition, asked, VecDeque::from([error]), cursor, broker);
         }
     }
 }

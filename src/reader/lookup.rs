@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::broker::Context;
+use super::cursor::Origin;
 use super::events::ReaderEvent;
-use super::partition::{Origin, Partition};
+use super::partition::Partition;
 use super::{Config, OutOfRange};
 use crate::cluster::{EARLIEST, FoundOffset, LATEST, list_offsets_at};
 use crate::error::{Error, ErrorKind, Result};

@@ -9,8 +9,9 @@
 //! | `handle.rs`, `events.rs`, `stats.rs` | steers and watches a reader that has been moved away |
 //! | `engine.rs` | metadata, one fetch loop per broker |
 //! | `lookup.rs` | where partitions start |
-//! | `broker.rs` | the fetch loop of one broker |
-//! | `session.rs`, `fetch.rs`, `partition.rs` | its decisions: no I/O |
+//! | `broker.rs`, `lane.rs` | the fetch loop of one broker, and what it is told from outside |
+//! | `session.rs`, `fetch.rs` | its decisions: requests, and what answers mean. No I/O |
+//! | `partition.rs`, `cursor.rs` | one partition: the side of who delivers, and of who fetches |
 //! | `decode.rs` | what was fetched and not decoded |
 //! | `validate.rs` | whether a new leader has what was read |
 //! | `budget.rs` | the bytes that may wait for delivery |
@@ -25,12 +26,14 @@ mod batches;
 mod broker;
 mod budget;
 mod builder;
+mod cursor;
 mod decode;
 mod engine;
 mod events;
 mod feed;
 mod fetch;
 mod handle;
+mod lane;
 mod lookup;
 mod partition;
 mod partitions;
@@ -162,7 +165,7 @@ struct Shared {
     /// Why it was closed, if nobody asked for that.
     failure: OnceLock<Error>,
     engine: Arc<Notify>,
-    events: mpsc::UnboundedSender<Event>,
+    events: mpsc::UnboundedSender<Chunk>,
     /// Wakes who reads all partitions.
     signal: AtomicWaker,
     listeners: Listeners,
@@ -170,7 +173,7 @@ struct Shared {
 }
 
 /// A partition of its own, and what comes of it.
-type Announced = (Arc<Partition>, mpsc::UnboundedReceiver<Event>);
+type Announced = (Arc<Partition>, mpsc::UnboundedReceiver<Chunk>);
 
 /// The background work. It ends when all that reads from it has been dropped.
 struct Owner {
@@ -178,14 +181,8 @@ struct Owner {
     engine: Mutex<Option<Task<()>>>,
 }
 
-/// From the engine to the reader. The channel is bounded by the byte budget.
-#[derive(Debug)]
-enum Event {
-    Data(Chunk),
-}
-
-/// What was fetched of a partition. Its chunks come in order; those of an older epoch than the
-/// partition's are to be dropped.
+/// From the engine to the reader: what was fetched of a partition. Its chunks come in order; those
+/// of an older epoch than the partition's are to be dropped. The channel is bounded by the byte budget.
 #[derive(Debug)]
 struct Chunk {
     partition: Arc<Partition>,
@@ -193,7 +190,8 @@ struct Chunk {
     /// Batches may begin before it.
     from: i64,
     item: Delivery,
-    charge: Charge,
+    /// What it holds of the budget; nothing, if it came from no broker.
+    charge: Option<Charge>,
 }
 
 #[derive(Debug)]
@@ -213,7 +211,7 @@ impl Reader {
         ReaderBuilder::new(Source::bootstrap(bootstrap.into_iter().map(Into::into).collect()))
     }
 
-    fn start(shared: Shared, events: mpsc::UnboundedReceiver<Event>) -> Self {
+    fn start(shared: Shared, events: mpsc::UnboundedReceiver<Chunk>) -> Self {
         let shared = Arc::new(shared);
         let context = Context {
             cluster: shared.cluster.clone(),

@@ -1,17 +1,16 @@
-//! One partition of a reader: where it is, where it fetches next, and which fetched data is still
-//! wanted. Decisions only: no I/O, and time is an argument.
+//! One partition of a reader: where it is, and which fetched data is still wanted. Where it is fetched
+//! next, its cursor knows. Decisions only: no I/O, and time is an argument.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::task::AtomicWaker;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
-use super::broker::Lane;
-use super::budget::{Budget, Charge};
-use super::validate::Check;
-use super::{Chunk, Delivery, Event};
+use super::cursor::{Cursor, Origin, State};
+use super::lane::Lane;
+use super::{Chunk, Delivery};
 use crate::cluster::Backoff;
 use crate::error::Error;
 use crate::types::{Start, TopicPartition};
@@ -41,59 +40,9 @@ pub(super) struct Partition {
     held: AtomicUsize,
     /// When less than this is held, its lane goes on with it; 0 while it does not wait for that.
     relief: [AtomicUsize; 2],
-    /// As in the cursor, for who delivers.
+    /// Not to be fetched, and not to be delivered. Changed under the lock of the cursor.
     paused: AtomicBool,
     cursor: Mutex<Cursor>,
-}
-
-/// The engine's side.
-#[derive(Debug)]
-pub(super) struct Cursor {
-    /// Bumped by every seek. Data carries the epoch it was fetched in, and is dropped in a later.
-    pub(super) epoch: u64,
-    pub(super) state: State,
-    pub(super) topic_id: Uuid,
-    pub(super) leader: Option<i32>,
-    pub(super) leader_epoch: i32,
-    /// That of the leader that wrote what comes before the next fetch; -1 while it is not known.
-    pub(super) last_epoch: i32,
-    /// A follower to fetch from, and until when.
-    pub(super) replica: Option<(i32, Instant)>,
-    /// No follower until then: one has failed.
-    pub(super) leader_only: Option<Instant>,
-    /// The broker whose data is on its way to the reader, and in how many pieces. No other broker
-    /// may be asked meanwhile, or newer messages would overtake it.
-    delivering: Option<(i32, usize)>,
-    /// Nothing at or behind this offset is wanted.
-    limit: i64,
-    /// Not to be fetched, and not to be delivered.
-    pub(super) paused: bool,
-    /// Whether its data has a channel of its own, and so a limit of its own.
-    pub(super) diverted: bool,
-    /// Where what is fetched goes.
-    outlet: UnboundedSender<Event>,
-    /// Who fetches it, and whether it has been told that something has changed.
-    lane: Weak<Lane>,
-    touched: bool,
-    /// Where the last seek led; -1 while that is not known.
-    sought: i64,
-    failures: u32,
-    retry_at: Option<Instant>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// Where to go on has to be looked up at the leader.
-    Unresolved(Origin),
-    /// It is being looked up.
-    Resolving(Origin),
-    /// This offset is fetched next.
-    At(i64),
-    /// As `At`, once the new leader has said that it has what was read so far.
-    Unvalidated(i64),
-    Validating(i64),
-    /// An error was delivered; only a seek goes on from here.
-    Halted,
 }
 
 /// What waits for less to be held.
@@ -103,13 +52,19 @@ pub(super) enum Relief {
     Decode,
 }
 
-/// Why an offset has to be looked up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// It was asked for.
-    Start(Start),
-    /// The log does not have this offset any more: what then is a setting.
-    Reset { from: i64 },
+/// One cursor to validate; a seek meanwhile ends that.
+pub(super) struct Check {
+    pub(super) partition: Arc<Partition>,
+    pub(super) epoch: u64,
+    pub(super) offset: i64,
+    /// That of the leader that wrote what comes before the offset.
+    pub(super) last_epoch: i32,
+    pub(super) leader_epoch: i32,
+}
+
+/// Tells partitions apart without looking at their names.
+pub(super) fn address(partition: &Arc<Partition>) -> usize {
+    Arc::as_ptr(partition).addr()
 }
 
 impl Partition {
@@ -117,10 +72,10 @@ impl Partition {
         at: TopicPartition,
         start: Start,
         topic_id: Uuid,
-        outlet: UnboundedSender<Event>,
+        outlet: UnboundedSender<Chunk>,
         limit: i64,
     ) -> Self {
-        let (state, sought) = begin(start);
+        let cursor = Cursor::new(start, topic_id, outlet);
         Self {
             at,
             limit,
@@ -128,32 +83,13 @@ impl Partition {
             stopped: AtomicBool::new(false),
             retired: AtomicBool::new(false),
             caught_up: AtomicBool::new(false),
-            position: AtomicI64::new(sought),
+            position: AtomicI64::new(cursor.sought),
             end: AtomicI64::new(-1),
             pending: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
             relief: Default::default(),
             paused: AtomicBool::new(false),
-            cursor: Mutex::new(Cursor {
-                epoch: 1,
-                state,
-                topic_id,
-                leader: None,
-                leader_epoch: -1,
-                last_epoch: -1,
-                replica: None,
-                leader_only: None,
-                delivering: None,
-                limit,
-                paused: false,
-                diverted: false,
-                outlet,
-                lane: Weak::new(),
-                touched: false,
-                sought,
-                failures: 0,
-                retry_at: None,
-            }),
+            cursor: Mutex::new(cursor),
         }
     }
 
@@ -170,12 +106,9 @@ impl Partition {
         if self.is_retired() {
             return;
         }
-        cursor.epoch += 1;
-        cursor.succeeded();
+        cursor.seek(start);
         self.stopped.store(false, Ordering::Release);
         self.caught_up.store(false, Ordering::Release);
-        (cursor.state, cursor.sought) = begin(start);
-        cursor.last_epoch = -1;
         self.settle(cursor);
         self.touch_in(cursor);
     }
@@ -197,10 +130,10 @@ impl Partition {
         }
         // The position follows when what was fetched before has been handed out.
         let is_reset = matches!(origin, Origin::Reset { .. });
-        let told = is_reset.then(|| cursor.outlet.send(self.event(epoch, Delivery::Skip(offset))));
+        if is_reset {
+            let _ = cursor.outlet.send(self.chunk(epoch, Delivery::Skip(offset)));
+        }
         self.touch_in(&mut cursor);
-        drop(cursor);
-        drop(told);
         true
     }
 
@@ -246,16 +179,26 @@ impl Partition {
         }
     }
 
+    /// Whether it belongs into a fetch sent to `broker` at `now`, and from which offset.
+    pub(super) fn wanted(&self, cursor: &Cursor, broker: i32, now: Instant) -> Option<i64> {
+        match cursor.state {
+            State::At(offset) if cursor.may_come_from(broker) && cursor.is_due(now) => {
+                Some(offset).filter(|offset| !self.is_paused() && *offset < self.limit)
+            }
+            _ => None,
+        }
+    }
+
     /// Hands something to whoever reads this partition. `false` when nobody does any more.
-    pub(super) fn send(&self, event: Event) -> bool {
+    pub(super) fn send(&self, chunk: Chunk) -> bool {
         // Under the lock: what is sent before a diversion is in the old channel when it returns.
-        let sent = self.cursor().outlet.send(event);
+        let sent = self.cursor().outlet.send(chunk);
         // What came back is dropped outside of it: its charge needs the cursor.
         sent.is_ok()
     }
 
     /// Sends what comes from now on there.
-    pub(super) fn divert(self: &Arc<Self>, outlet: UnboundedSender<Event>) {
+    pub(super) fn divert(self: &Arc<Self>, outlet: UnboundedSender<Chunk>) {
         let mut cursor = self.cursor();
         cursor.outlet = outlet;
         cursor.diverted = true;
@@ -273,7 +216,6 @@ impl Partition {
 
     fn set_paused(self: &Arc<Self>, paused: bool) {
         let mut cursor = self.cursor();
-        cursor.paused = paused;
         self.paused.store(paused, Ordering::Release);
         self.touch_in(&mut cursor);
     }
@@ -289,7 +231,7 @@ impl Partition {
         let Some(position) = self.position() else { return false };
         let is_told = self.is_retired() || self.stopped.load(Ordering::Acquire);
         // Resumed meanwhile: it is being handed out.
-        if !cursor.paused || is_told || (self.held() == 0 && self.pending() == 0) {
+        if !self.is_paused() || is_told || (self.held() == 0 && self.pending() == 0) {
             return false;
         }
         cursor.state = match cursor.state {
@@ -313,13 +255,11 @@ impl Partition {
 
     /// Tells whoever reads this partition something that holds no data.
     pub(super) fn tell(self: &Arc<Self>, epoch: u64, item: Delivery) {
-        self.send(self.event(epoch, item));
+        self.send(self.chunk(epoch, item));
     }
 
-    fn event(self: &Arc<Self>, epoch: u64, item: Delivery) -> Event {
-        let loan = Arc::new(Budget::default()).lend(0);
-        let charge = Charge::new(loan, self.clone(), 0);
-        Event::Data(Chunk { partition: self.clone(), epoch, from: 0, item, charge })
+    fn chunk(self: &Arc<Self>, epoch: u64, item: Delivery) -> Chunk {
+        Chunk { partition: self.clone(), epoch, from: 0, item, charge: None }
     }
 
     /// Is fetched by that lane from now on. Whether it was not before.
@@ -491,105 +431,10 @@ impl Partition {
     }
 }
 
-impl Cursor {
-    /// Whether this partition belongs into a fetch sent to `broker` at `now`, and from which
-    /// offset.
-    pub(super) fn wanted(&self, broker: i32, now: Instant) -> Option<i64> {
-        match self.state {
-            State::At(offset) if self.may_come_from(broker) && self.is_due(now) => {
-                Some(offset).filter(|offset| !self.paused && *offset < self.limit)
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether nothing from another broker is on its way to the reader.
-    pub(super) fn may_come_from(&self, broker: i32) -> bool {
-        self.delivering.is_none_or(|(other, _)| other == broker)
-    }
-
-    /// Another leader, or the same one anew: it gets its chance at once. It may not have what was
-    /// read before.
-    pub(super) fn lead(&mut self, leader: Option<i32>, epoch: i32) {
-        let is_newer = epoch > self.leader_epoch;
-        (self.leader, self.leader_epoch, self.replica) = (leader, epoch, None);
-        self.succeeded();
-        self.state = match self.state {
-            State::Resolving(origin) => State::Unresolved(origin),
-            State::Validating(offset) => State::Unvalidated(offset),
-            State::At(offset) if is_newer && self.last_epoch >= 0 => State::Unvalidated(offset),
-            state => state,
-        };
-    }
-
-    /// Whether the answer to that is still waited for, and from this leader.
-    fn is_validating(&self, check: &Check) -> bool {
-        matches!(self.state, State::Validating(_))
-            && (self.epoch, self.leader_epoch) == (check.epoch, check.leader_epoch)
-    }
-
-    /// What this broker sent goes to the reader.
-    pub(super) fn deliver(&mut self, broker: i32) {
-        let count = self.delivering.map_or(0, |(_, count)| count);
-        self.delivering = Some((broker, count + 1));
-    }
-
-    /// Whether all that was fetched has gone to the reader.
-    pub(super) fn is_delivered(&self) -> bool {
-        self.delivering.is_none()
-    }
-
-    pub(super) fn is_in(&self, lane: &Arc<Lane>) -> bool {
-        std::ptr::eq(self.lane.as_ptr(), Arc::as_ptr(lane))
-    }
-
-    /// The lane has looked at it.
-    pub(super) fn looked_at(&mut self, lane: &Arc<Lane>) {
-        if self.is_in(lane) {
-            self.touched = false;
-        }
-    }
-
-    /// Back to the leader, because a follower has failed.
-    pub(super) fn leave_replica(&mut self, until: Instant) {
-        self.replica = None;
-        self.leader_only = Some(until);
-        self.succeeded();
-    }
-
-    /// Whether it does not wait after a failure.
-    pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.retry_at.is_none_or(|at| at <= now)
-    }
-
-    /// When to look again at a partition that waits after a failure.
-    pub(super) fn retry_at(&self) -> Option<Instant> {
-        self.retry_at
-    }
-
-    pub(super) fn succeeded(&mut self) {
-        self.failures = 0;
-        self.retry_at = None;
-    }
-
-    /// Takes the partition out of the fetches for a while.
-    pub(super) fn failed(&mut self, now: Instant, backoff: Backoff) {
-        self.failures += 1;
-        self.retry_at = Some(now + backoff.after(self.failures));
-    }
-}
-
-/// The state of a cursor that begins there, and the offset if it is known.
-fn begin(start: Start) -> (State, i64) {
-    match start.fixed() {
-        Start::Offset(offset) => (State::At(offset), offset),
-        start => (State::Unresolved(Origin::Start(start)), -1),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reader::budget::{Budget, Charge};
     use std::time::Duration;
 
     fn partition() -> Arc<Partition> {
@@ -601,6 +446,10 @@ mod tests {
             outlet,
             i64::MAX,
         ))
+    }
+
+    fn wanted(partition: &Partition, broker: i32, now: Instant) -> Option<i64> {
+        partition.wanted(&partition.cursor(), broker, now)
     }
 
     #[test]
@@ -652,7 +501,7 @@ mod tests {
         assert!(!partition.resolved(epoch, 9, -1), "so was this, or it has been told");
         assert!(!partition.unresolvable(epoch));
         assert_eq!(partition.cursor().state, State::At(7));
-        let Ok(Event::Data(chunk)) = events.try_recv() else { panic!("where it goes on") };
+        let chunk = events.try_recv().expect("where it goes on");
         assert!(matches!(chunk.item, Delivery::Skip(7)));
         assert!(events.try_recv().is_err(), "and no more");
         partition.cursor().state = reset;
@@ -694,8 +543,9 @@ mod tests {
         let charge = Charge::new(loan, partition.clone(), 100);
         assert!(partition.awaits_relief(Relief::Decode, 50));
         let item = Delivery::Skip(7);
+        let charge = Some(charge);
         let chunk = Chunk { partition: partition.clone(), epoch: 1, from: 0, item, charge };
-        assert!(!partition.send(Event::Data(chunk)));
+        assert!(!partition.send(chunk));
         assert_eq!(partition.held(), 0);
     }
 
@@ -704,8 +554,8 @@ mod tests {
         let partition = partition();
         let now = Instant::now();
         partition.cursor().deliver(1);
-        assert_eq!(partition.cursor().wanted(1, now), Some(5));
-        assert_eq!(partition.cursor().wanted(2, now), None);
+        assert_eq!(wanted(&partition, 1, now), Some(5));
+        assert_eq!(wanted(&partition, 2, now), None);
     }
 
     #[test]
@@ -713,12 +563,12 @@ mod tests {
         let partition = partition();
         let now = Instant::now();
         let backoff = Backoff { min: Duration::from_secs(1), max: Duration::from_secs(9) };
-        assert_eq!(partition.cursor().wanted(1, now), Some(5));
+        assert_eq!(wanted(&partition, 1, now), Some(5));
         partition.cursor().failed(now, backoff);
-        assert_eq!(partition.cursor().wanted(1, now), None);
-        assert_eq!(partition.cursor().wanted(1, now + Duration::from_secs(2)), Some(5));
+        assert_eq!(wanted(&partition, 1, now), None);
+        assert_eq!(wanted(&partition, 1, now + Duration::from_secs(2)), Some(5));
         partition.cursor().succeeded();
-        assert_eq!(partition.cursor().wanted(1, now), Some(5));
+        assert_eq!(wanted(&partition, 1, now), Some(5));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::feed::Feed;
 use super::partition::Partition;
-use super::{Announced, Batches, Event, Owner, ReaderHandle, Shared};
+use super::{Announced, Batches, Chunk, Owner, ReaderHandle, Shared};
 use crate::error::Result;
 use crate::record::Message;
 
@@ -91,15 +91,14 @@ impl Partitions {
         drop(all);
         // What has come by now comes first.
         let (chunks, mut events) = feed.into_chunks();
-        let mut keep = |event| {
-            let Event::Data(chunk) = event;
+        let mut keep = |chunk: Chunk| {
             if let Some(stream) = streams.get_mut(&chunk.partition.at) {
                 stream.feed.ready.push_back(chunk);
             }
         };
-        chunks.map(Event::Data).for_each(&mut keep);
-        while let Ok(event) = events.try_recv() {
-            keep(event);
+        chunks.for_each(&mut keep);
+        while let Ok(chunk) = events.try_recv() {
+            keep(chunk);
         }
         let ready = streams.into_values().collect();
         Self { shared, owner, ready, added, has_ended: false }
@@ -169,7 +168,7 @@ impl fmt::Debug for Partitions {
 }
 
 impl PartitionStream {
-    fn new(owner: Arc<Owner>, partition: Arc<Partition>, events: UnboundedReceiver<Event>) -> Self {
+    fn new(owner: Arc<Owner>, partition: Arc<Partition>, events: UnboundedReceiver<Chunk>) -> Self {
         Self { feed: Feed::new(owner, events, Some(partition.clone())), partition }
     }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::broker::Lane;
 use super::builder::Config;
-use super::partition::{Partition, Relief};
+use super::lane::Lane;
+use super::partition::{Partition, Relief, address};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::fetch::{
     FetchPartition, FetchRequest, FetchResponse, FetchTopic, ForgottenTopic,
@@ -486,7 +486,7 @@ impl Entry {
         cursor.looked_at(terms.lane);
         self.is_full = false;
         self.leader_only = cursor.leader_only;
-        let Some(offset) = cursor.wanted(terms.lane.broker, terms.now) else {
+        let Some(offset) = partition.wanted(&cursor, terms.lane.broker, terms.now) else {
             return Err(cursor.retry_at().filter(|at| *at > terms.now));
         };
         let mut max_bytes = terms.config.partition_max_bytes;
@@ -508,11 +508,6 @@ impl Entry {
             max_bytes,
         })
     }
-}
-
-/// Tells partitions apart without looking at their names.
-pub(super) fn address(partition: &Arc<Partition>) -> usize {
-    Arc::as_ptr(partition).addr()
 }
 
 /// The partitions of a request, by topic.

@@ -2,13 +2,12 @@
 //! lost some of it, and other records may stand at the same offsets by now.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::broker::Context;
 use super::events::ReaderEvent;
-use super::partition::Partition;
+use super::partition::Check;
 use super::{Delivery, OutOfRange};
 use crate::cluster::Target;
 use crate::error::{Error, ErrorKind, Result};
@@ -17,16 +16,6 @@ use crate::protocol::messages::offset_for_leader_epoch::{
     EpochEndOffset, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
     OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
-
-/// One cursor to validate; a seek meanwhile ends that.
-pub(super) struct Check {
-    pub(super) partition: Arc<Partition>,
-    pub(super) epoch: u64,
-    pub(super) offset: i64,
-    /// That of the leader that wrote what comes before the offset.
-    pub(super) last_epoch: i32,
-    pub(super) leader_epoch: i32,
-}
 
 /// What a leader says about the offset of a cursor.
 #[derive(Debug, PartialEq, Eq)]
@@ -137,7 +126,10 @@ fn verdict(check: &Check, answer: Result<Option<EpochEndOffset>, &Error>) -> Ver
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reader::partition::State;
+    use std::sync::Arc;
+
+    use crate::reader::cursor::State;
+    use crate::reader::partition::Partition;
     use crate::types::{Start, TopicPartition};
     use crate::wire::Uuid;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cluster::Backoff;
-use crate::reader::partition::State as Cursor;
+use crate::reader::cursor::State as Cursor;
 use crate::types::{Start, TopicPartition};
 use tokio::sync::mpsc::unbounded_channel;
 
