@@ -85,8 +85,9 @@ pub(super) async fn resolve(context: Context, leader: i32, lookups: Vec<Lookup>)
         [] => Ok(std::collections::HashMap::new()),
         questions => list_offsets_at(cluster, leader, questions, isolation).await,
     };
-    // The ends first: a record that comes in between is then found by its time.
-    let (mut ends, mut found) = futures::join!(ask(&of_ends), ask(&questions));
+    // The ends first, and alone: a record that comes in between must not lie before them, unseen.
+    let mut ends = ask(&of_ends).await;
+    let mut found = ask(&questions).await;
     for lookup in lookups {
         let (wanted, at) = (wanted(&lookup), &lookup.partition.at);
         let answer = |answers: &mut Result<std::collections::HashMap<_, _>>| match answers {
