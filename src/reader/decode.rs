@@ -12,8 +12,9 @@ use super::{Chunk, Delivery};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Batch, RawBatch};
 
-/// The bytes that are decoded before others have their turn.
-const TURN: usize = 128 << 10;
+/// The bytes that are decoded before others have their turn: about a millisecond of decompression.
+/// Turns of an eighth of that took 15 % more CPU of reading 1 KiB messages: each asks the system for events.
+const TURN: usize = 1 << 20;
 
 /// What a chunk takes besides its records.
 pub(super) const CHUNK: usize = size_of::<Chunk>();
