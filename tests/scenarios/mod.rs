@@ -24,6 +24,7 @@ pub mod foreign;
 pub mod order;
 pub mod positions;
 pub mod raw;
+pub mod readers;
 pub mod streams;
 pub mod topics;
 pub mod transactions;
@@ -65,6 +66,7 @@ macro_rules! scenarios {
                 bounded_by_transactions;
             streams: take_until, forward, ready_chunks, for_each_concurrent, batches,
                 isolation, many_writers, sink;
+            readers: partition_streams, patterns, changed_at_run_time, nearest_replica, truncated;
             topics: created_late, deleted, recreated, new_partitions, as_futures, as_services,
                 offsets_by_time;
             errors: too_large_for_the_writer, too_large_for_the_broker, unknown_topic,
