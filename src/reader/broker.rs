@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep_until};
 
 use super::Shared;
+use super::appetite::Appetite;
 use super::builder::Config;
 use super::cursor::State;
 use super::decode::{Backlog, CHUNK, Room, Step};
@@ -43,6 +44,7 @@ pub(super) fn start(context: Context, lane: Arc<Lane>) -> Task<()> {
         lane,
         session: Session::new(),
         backlog: Backlog::default(),
+        appetite: Appetite::new(),
         share: 0,
         connections: [None, None],
         active: 0,
@@ -63,6 +65,7 @@ struct Loop {
     lane: Arc<Lane>,
     session: Session,
     backlog: Backlog,
+    appetite: Appetite,
     share: usize,
     /// Its own: a long poll holds up whatever comes behind it.
     connections: [Option<Connection>; 2],
@@ -126,8 +129,8 @@ impl Loop {
             tokio::select! {
                 biased;
                 response = done(self.waiting.as_mut().map(|it| &mut it.answer)) => {
-                    self.waiting = None;
-                    self.answered(response.map_err(Error::from));
+                    let waiting = self.waiting.take();
+                    self.answered(response.map_err(Error::from), waiting.as_ref());
                 }
                 _ = done(self.abandoned.as_mut().map(|it| &mut it.answer)) => self.abandoned = None,
                 dialled = done(self.dialling.as_mut().map(|(_, dialling)| dialling)) => {
@@ -214,7 +217,9 @@ impl Loop {
         let max_frame = context.cluster.config().max_frame_size;
         // Half of the share, so that one answer can be fetched while another is being read; and an
         // answer has more in it than records.
-        let mut most = config.max_bytes.min(self.share / 2).min(max_frame / 2).max(1);
+        let min_bytes = usize::try_from(config.min_bytes).unwrap_or(0);
+        let most = self.appetite.bytes(min_bytes, config.max_bytes);
+        let mut most = most.min(self.share / 2).min(max_frame / 2).max(1);
         if !self.session.is_diverted {
             let limit = self.limit();
             let free = || limit.saturating_sub(lane.budget.held());
@@ -284,7 +289,7 @@ impl Loop {
         }
     }
 
-    fn answered(&mut self, response: Result<FetchResponse>) {
+    fn answered(&mut self, response: Result<FetchResponse>, to: Option<&Waiting>) {
         let response = match response {
             Ok(response) => response,
             Err(error) => {
@@ -324,6 +329,9 @@ impl Loop {
             is_broker: &|id| metadata.brokers.contains_key(&id),
         };
         let outcome = fetch::apply(response, &mut self.session, &rules);
+        if let Some(Waiting { since, reserved, .. }) = to {
+            self.appetite.fed(*reserved, outcome.bytes(), now - *since);
+        }
         self.take(outcome);
     }
 
@@ -339,8 +347,7 @@ impl Loop {
             self.context.engine.notify_one();
         }
         count(&self.context.shared.counters.fetches, 1);
-        let received = outcome.fetched.iter().map(|fetched| fetched.bytes).sum();
-        count(&self.context.shared.counters.fetched_bytes, received);
+        count(&self.context.shared.counters.fetched_bytes, outcome.bytes());
         for partition in &outcome.idle {
             self.context.shared.passed(partition, None);
         }

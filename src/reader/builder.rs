@@ -248,8 +248,9 @@ impl ReaderBuilder {
     }
 
     /// The most that one fetch brings (property `fetch.max.bytes`); half of the broker's share of
-    /// [`buffer_bytes`](Self::buffer_bytes) if that is less. A larger single batch still comes.
-    /// Default: 50 MiB.
+    /// [`buffer_bytes`](Self::buffer_bytes) if that is less. A larger single batch still comes. The
+    /// reader begins with 1 MiB, which is read while it is in the processor's caches, and asks for
+    /// more where a broker takes more than 10 ms to bring that. Default: 50 MiB.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.config.max_bytes = bytes;
         self

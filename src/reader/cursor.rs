@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
-use super::Chunk;
+use super::Chunks;
 use super::lane::Lane;
 use super::partition::Check;
 use crate::cluster::Backoff;
@@ -34,7 +34,7 @@ pub(super) struct Cursor {
     /// Whether its data has a channel of its own, and so a limit of its own.
     pub(super) diverted: bool,
     /// Where what is fetched goes.
-    pub(super) outlet: UnboundedSender<Chunk>,
+    pub(super) outlet: UnboundedSender<Chunks>,
     /// Who fetches it, and whether it has been told that something has changed.
     pub(super) lane: Weak<Lane>,
     pub(super) touched: bool,
@@ -69,7 +69,7 @@ pub(super) enum Origin {
 }
 
 impl Cursor {
-    pub(super) fn new(start: Start, topic_id: Uuid, outlet: UnboundedSender<Chunk>) -> Self {
+    pub(super) fn new(start: Start, topic_id: Uuid, outlet: UnboundedSender<Chunks>) -> Self {
         let (state, sought) = begin(start);
         Self {
             epoch: 1,

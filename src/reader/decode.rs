@@ -8,7 +8,7 @@ use super::budget::{Charge, Loan};
 use super::fetch::{Fetched, Found};
 use super::lane::Lane;
 use super::partition::{Partition, Relief, address};
-use super::{Chunk, Delivery};
+use super::{Chunk, Chunks, Delivery};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Batch, RawBatch};
 
@@ -78,91 +78,30 @@ impl Backlog {
     /// Decodes some, and hands it to the reader. `passed_on` hears of each partition that somebody
     /// else has been waiting for.
     pub(super) fn step(&mut self, room: &Room<'_>, mut passed_on: impl FnMut()) -> Step {
-        let mut done = 0;
+        let mut left = TURN;
         while let Some(pending) = self.ready.front_mut() {
-            let Fetched { partition, epoch, from, batches, .. } = &mut pending.fetched;
-            let (is_stale, diverted, is_here) = {
-                let cursor = partition.cursor();
-                (cursor.epoch != *epoch, cursor.diverted, cursor.is_in(room.lane))
-            };
-            let next = batches.front().filter(|_| !is_stale);
-            let Some(next) = next else {
-                let Some(pending) = self.ready.pop_front() else { return Step::Rest };
-                let partition = pending.fetched.partition.clone();
-                partition.sub_pending(pending.fetched.bytes);
-                drop(pending);
-                if partition.passed_on(room.lane) {
-                    passed_on();
-                }
-                continue;
-            };
-            if done >= TURN {
-                return Step::More;
-            }
-            let compressed = match next {
-                Found::Batch(raw) if raw.is_compressed() => Some(raw.size()),
-                _ => None,
-            };
-            if let Some(size) = compressed {
-                let estimate = size.saturating_mul(self.ratio.max(2)) + CHUNK;
-                if diverted {
-                    let below = room.cap.saturating_sub(estimate);
-                    // Where one has moved away to, nothing comes before this has gone.
-                    let is_full = is_here && partition.held() > below;
-                    if is_full && partition.awaits_relief(Relief::Decode, below) {
-                        self.block();
-                        continue;
-                    }
-                } else {
-                    let budget = &room.lane.budget;
-                    let has_room =
-                        || budget.held() + estimate <= room.limit || budget.is_delivered();
-                    if !budget.check(has_room) {
-                        return Step::Short;
-                    }
-                }
-            }
-            let Some(found) = batches.pop_front() else { continue };
-            let (epoch, begin) = (*epoch, *from);
-            // Batches may overlap: what one has had the next has not again.
-            *from = match &found {
-                Found::Batch(raw) => raw.next_offset(),
-                Found::Skip(next) => *next,
-                Found::Error(_) => begin,
-            };
-            let partition = partition.clone();
-            let (item, raw) = match found {
-                Found::Skip(next) => (Delivery::Skip(next), 0),
-                Found::Error(error) => (Delivery::Error(error), 0),
-                Found::Batch(raw) => {
-                    let size = raw.size();
-                    let batch = decode(&partition, raw, room.max_batch);
-                    (batch.map_or_else(Delivery::Error, Delivery::Batch), size)
-                }
-            };
-            pending.fetched.bytes -= raw.min(pending.fetched.bytes);
-            partition.sub_pending(raw);
-            if let Delivery::Error(_) = item {
-                partition.halt(epoch);
-                pending.fetched.batches.clear();
-            }
-            let size = if let Delivery::Batch(batch) = &item { batch.size() } else { 0 };
-            done += size.max(CHUNK);
-            let loan = match compressed {
-                Some(compressed) => {
-                    self.ratio = (self.ratio * 7 / 8).max(size.div_ceil(compressed.max(1)));
-                    room.lane.budget.lend(size + CHUNK)
-                }
-                None => pending.loan.clone(),
-            };
-            let charge = Some(Charge::new(loan, partition.clone(), size));
-            let chunk = Chunk { partition: partition.clone(), epoch, from: begin, item, charge };
-            if !partition.send(chunk) {
+            let partition = pending.fetched.partition.clone();
+            let mut parcel = Vec::new();
+            let stop = pending.decode(room, &mut self.ratio, &mut left, &mut parcel);
+            if !parcel.is_empty() && !partition.send(parcel) {
                 if !partition.cursor().diverted {
                     return Step::Closed;
                 }
                 // Only its own stream has been dropped.
                 partition.retire();
+            }
+            match stop {
+                Stop::Done => {
+                    let Some(pending) = self.ready.pop_front() else { return Step::Rest };
+                    partition.sub_pending(pending.fetched.bytes);
+                    drop(pending);
+                    if partition.passed_on(room.lane) {
+                        passed_on();
+                    }
+                }
+                Stop::Turn => return Step::More,
+                Stop::Full => self.block(),
+                Stop::Short => return Step::Short,
             }
         }
         Step::Rest
@@ -178,6 +117,99 @@ impl Backlog {
         let blocked = self.blocked.entry(key).or_default();
         blocked.push_back(first);
         blocked.extend(same);
+    }
+}
+
+/// Why nothing more of one answer is decoded now.
+enum Stop {
+    /// There is no more, or nobody wants it.
+    Done,
+    /// Others have their turn.
+    Turn,
+    /// Its partition has a limit of its own, and waits until that gives room.
+    Full,
+    /// There is no room for anything.
+    Short,
+}
+
+impl Pending {
+    /// Decodes what there is room and time for, all of which the reader is then given at once: to
+    /// wake it for each batch means twice as many changes of threads.
+    fn decode(
+        &mut self,
+        room: &Room<'_>,
+        ratio: &mut usize,
+        left: &mut usize,
+        parcel: &mut Chunks,
+    ) -> Stop {
+        let Fetched { partition, epoch, from, batches, bytes, .. } = &mut self.fetched;
+        let epoch = *epoch;
+        let (is_stale, diverted, is_here) = {
+            let cursor = partition.cursor();
+            (cursor.epoch != epoch, cursor.diverted, cursor.is_in(room.lane))
+        };
+        while let Some(next) = batches.front().filter(|_| !is_stale) {
+            if *left == 0 {
+                return Stop::Turn;
+            }
+            let compressed = match next {
+                Found::Batch(raw) if raw.is_compressed() => Some(raw.size()),
+                _ => None,
+            };
+            if let Some(size) = compressed {
+                let estimate = size.saturating_mul((*ratio).max(2)) + CHUNK;
+                if diverted {
+                    let below = room.cap.saturating_sub(estimate);
+                    // Where one has moved away to, nothing comes before this has gone.
+                    let is_full = is_here && partition.held() > below;
+                    if is_full && partition.awaits_relief(Relief::Decode, below) {
+                        return Stop::Full;
+                    }
+                } else {
+                    let budget = &room.lane.budget;
+                    let has_room =
+                        || budget.held() + estimate <= room.limit || budget.is_delivered();
+                    if !budget.check(has_room) {
+                        return Stop::Short;
+                    }
+                }
+            }
+            let Some(found) = batches.pop_front() else { return Stop::Done };
+            let begin = *from;
+            // Batches may overlap: what one has had the next has not again.
+            *from = match &found {
+                Found::Batch(raw) => raw.next_offset(),
+                Found::Skip(next) => *next,
+                Found::Error(_) => begin,
+            };
+            let (item, raw) = match found {
+                Found::Skip(next) => (Delivery::Skip(next), 0),
+                Found::Error(error) => (Delivery::Error(error), 0),
+                Found::Batch(raw) => {
+                    let size = raw.size();
+                    let batch = decode(partition, raw, room.max_batch);
+                    (batch.map_or_else(Delivery::Error, Delivery::Batch), size)
+                }
+            };
+            *bytes -= raw.min(*bytes);
+            partition.sub_pending(raw);
+            if let Delivery::Error(_) = item {
+                partition.halt(epoch);
+                batches.clear();
+            }
+            let size = if let Delivery::Batch(batch) = &item { batch.size() } else { 0 };
+            *left = left.saturating_sub(size.max(CHUNK));
+            let loan = match compressed {
+                Some(compressed) => {
+                    *ratio = (*ratio * 7 / 8).max(size.div_ceil(compressed.max(1)));
+                    room.lane.budget.lend(size + CHUNK)
+                }
+                None => self.loan.clone(),
+            };
+            let charge = Some(Charge::new(loan, partition.clone(), size));
+            parcel.push(Chunk { partition: partition.clone(), epoch, from: begin, item, charge });
+        }
+        Stop::Done
     }
 }
 

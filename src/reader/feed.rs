@@ -13,7 +13,7 @@ use super::cursor::State;
 use super::events::ReaderEvent;
 use super::partition::{Partition, address};
 use super::stats::count;
-use super::{Chunk, Delivery, Owner, Shared};
+use super::{Chunk, Chunks, Delivery, Owner, Shared};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Batch, Message, Messages};
 
@@ -25,7 +25,7 @@ pub(super) struct Feed {
     pub(super) shared: Arc<Shared>,
     /// The background work ends with the last feed.
     pub(super) owner: Arc<Owner>,
-    pub(super) events: UnboundedReceiver<Chunk>,
+    pub(super) events: UnboundedReceiver<Chunks>,
     /// The partition that it is for, if not for all.
     only: Option<Arc<Partition>>,
     /// The batch that is being handed out.
@@ -61,7 +61,7 @@ struct Taken {
 impl Feed {
     pub(super) fn new(
         owner: Arc<Owner>,
-        events: UnboundedReceiver<Chunk>,
+        events: UnboundedReceiver<Chunks>,
         only: Option<Arc<Partition>>,
     ) -> Self {
         Self {
@@ -163,7 +163,10 @@ impl Feed {
             let chunk = match self.ready.pop_front() {
                 Some(chunk) => chunk,
                 None => match self.events.poll_recv(cx) {
-                    Poll::Ready(Some(chunk)) => chunk,
+                    Poll::Ready(Some(chunks)) => {
+                        self.ready.extend(chunks);
+                        continue;
+                    }
                     Poll::Ready(None) => return Poll::Ready(None),
                     Poll::Pending => {
                         self.signal().register(cx.waker());
@@ -294,7 +297,9 @@ impl Feed {
     }
 
     /// Takes everything out of it, in order.
-    pub(super) fn into_chunks(mut self) -> (impl Iterator<Item = Chunk>, UnboundedReceiver<Chunk>) {
+    pub(super) fn into_chunks(
+        mut self,
+    ) -> (impl Iterator<Item = Chunk>, UnboundedReceiver<Chunks>) {
         let current = self.current.take().map(Current::into_chunk);
         let waiting = self.stash.into_values().flatten().chain(self.ready);
         (current.into_iter().chain(waiting), self.events)

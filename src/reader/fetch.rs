@@ -56,6 +56,13 @@ pub(super) struct Outcome {
     pub(super) unresolved: bool,
 }
 
+impl Outcome {
+    /// What its batches take.
+    pub(super) fn bytes(&self) -> usize {
+        self.fetched.iter().map(|fetched| fetched.bytes).sum()
+    }
+}
+
 /// What decides about an answer, besides the answer.
 pub(super) struct Rules<'a> {
     pub(super) broker: i32,

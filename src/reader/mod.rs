@@ -14,7 +14,7 @@
 //! | `partition.rs`, `cursor.rs` | one partition: the side of who delivers, and of who fetches |
 //! | `decode.rs` | what was fetched and not decoded |
 //! | `validate.rs` | whether a new leader has what was read |
-//! | `budget.rs` | the bytes that may wait for delivery |
+//! | `appetite.rs`, `budget.rs` | how much to ask for at once; the bytes that may wait for delivery |
 //!
 //! # Invariants
 //!
@@ -22,6 +22,7 @@
 //! - Data carries the epoch of its partition; a seek bumps the epoch, and older data is dropped.
 //! - The position of a partition moves when a message is handed out, and at no other time.
 
+mod appetite;
 mod batches;
 mod broker;
 mod budget;
@@ -165,7 +166,7 @@ struct Shared {
     /// Why it was closed, if nobody asked for that.
     failure: OnceLock<Error>,
     engine: Arc<Notify>,
-    events: mpsc::UnboundedSender<Chunk>,
+    events: mpsc::UnboundedSender<Chunks>,
     /// Wakes who reads all partitions.
     signal: AtomicWaker,
     listeners: Listeners,
@@ -173,7 +174,7 @@ struct Shared {
 }
 
 /// A partition of its own, and what comes of it.
-type Announced = (Arc<Partition>, mpsc::UnboundedReceiver<Chunk>);
+type Announced = (Arc<Partition>, mpsc::UnboundedReceiver<Chunks>);
 
 /// The background work. It ends when all that reads from it has been dropped.
 struct Owner {
@@ -181,8 +182,12 @@ struct Owner {
     engine: Mutex<Option<Task<()>>>,
 }
 
+/// What travels at once from the engine to the reader: one wake for all that one answer had for a
+/// partition.
+type Chunks = Vec<Chunk>;
+
 /// From the engine to the reader: what was fetched of a partition. Its chunks come in order; those
-/// of an older epoch than the partition's are to be dropped. The channel is bounded by the byte budget.
+/// of an older epoch than the partition's are to be dropped. The channels are bounded by the byte budget.
 #[derive(Debug)]
 struct Chunk {
     partition: Arc<Partition>,
@@ -211,7 +216,7 @@ impl Reader {
         ReaderBuilder::new(Source::bootstrap(bootstrap.into_iter().map(Into::into).collect()))
     }
 
-    fn start(shared: Shared, events: mpsc::UnboundedReceiver<Chunk>) -> Self {
+    fn start(shared: Shared, events: mpsc::UnboundedReceiver<Chunks>) -> Self {
         let shared = Arc::new(shared);
         let context = Context {
             cluster: shared.cluster.clone(),

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::cursor::{Cursor, Origin, State};
 use super::lane::Lane;
-use super::{Chunk, Delivery};
+use super::{Chunk, Chunks, Delivery};
 use crate::cluster::Backoff;
 use crate::error::Error;
 use crate::types::{Start, TopicPartition};
@@ -72,7 +72,7 @@ impl Partition {
         at: TopicPartition,
         start: Start,
         topic_id: Uuid,
-        outlet: UnboundedSender<Chunk>,
+        outlet: UnboundedSender<Chunks>,
         limit: i64,
     ) -> Self {
         let cursor = Cursor::new(start, topic_id, outlet);
@@ -131,7 +131,7 @@ impl Partition {
         // The position follows when what was fetched before has been handed out.
         let is_reset = matches!(origin, Origin::Reset { .. });
         if is_reset {
-            let _ = cursor.outlet.send(self.chunk(epoch, Delivery::Skip(offset)));
+            let _ = cursor.outlet.send(vec![self.chunk(epoch, Delivery::Skip(offset))]);
         }
         self.touch_in(&mut cursor);
         true
@@ -190,15 +190,15 @@ impl Partition {
     }
 
     /// Hands something to whoever reads this partition. `false` when nobody does any more.
-    pub(super) fn send(&self, chunk: Chunk) -> bool {
+    pub(super) fn send(&self, chunks: Chunks) -> bool {
         // Under the lock: what is sent before a diversion is in the old channel when it returns.
-        let sent = self.cursor().outlet.send(chunk);
+        let sent = self.cursor().outlet.send(chunks);
         // What came back is dropped outside of it: its charge needs the cursor.
         sent.is_ok()
     }
 
     /// Sends what comes from now on there.
-    pub(super) fn divert(self: &Arc<Self>, outlet: UnboundedSender<Chunk>) {
+    pub(super) fn divert(self: &Arc<Self>, outlet: UnboundedSender<Chunks>) {
         let mut cursor = self.cursor();
         cursor.outlet = outlet;
         cursor.diverted = true;
@@ -255,7 +255,7 @@ impl Partition {
 
     /// Tells whoever reads this partition something that holds no data.
     pub(super) fn tell(self: &Arc<Self>, epoch: u64, item: Delivery) {
-        self.send(self.chunk(epoch, item));
+        self.send(vec![self.chunk(epoch, item)]);
     }
 
     fn chunk(self: &Arc<Self>, epoch: u64, item: Delivery) -> Chunk {
@@ -502,7 +502,7 @@ mod tests {
         assert!(!partition.unresolvable(epoch));
         assert_eq!(partition.cursor().state, State::At(7));
         let chunk = events.try_recv().expect("where it goes on");
-        assert!(matches!(chunk.item, Delivery::Skip(7)));
+        assert!(matches!(chunk[0].item, Delivery::Skip(7)));
         assert!(events.try_recv().is_err(), "and no more");
         partition.cursor().state = reset;
         assert!(partition.unresolvable(epoch));
@@ -545,7 +545,7 @@ mod tests {
         let item = Delivery::Skip(7);
         let charge = Some(charge);
         let chunk = Chunk { partition: partition.clone(), epoch: 1, from: 0, item, charge };
-        assert!(!partition.send(chunk));
+        assert!(!partition.send(vec![chunk]));
         assert_eq!(partition.held(), 0);
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::feed::Feed;
 use super::partition::Partition;
-use super::{Announced, Batches, Chunk, Owner, ReaderHandle, Shared};
+use super::{Announced, Batches, Chunk, Chunks, Owner, ReaderHandle, Shared};
 use crate::error::Result;
 use crate::record::Message;
 
@@ -97,8 +97,8 @@ impl Partitions {
             }
         };
         chunks.for_each(&mut keep);
-        while let Ok(chunk) = events.try_recv() {
-            keep(chunk);
+        while let Ok(chunks) = events.try_recv() {
+            chunks.into_iter().for_each(&mut keep);
         }
         let ready = streams.into_values().collect();
         Self { shared, owner, ready, added, has_ended: false }
@@ -168,7 +168,11 @@ impl fmt::Debug for Partitions {
 }
 
 impl PartitionStream {
-    fn new(owner: Arc<Owner>, partition: Arc<Partition>, events: UnboundedReceiver<Chunk>) -> Self {
+    fn new(
+        owner: Arc<Owner>,
+        partition: Arc<Partition>,
+        events: UnboundedReceiver<Chunks>,
+    ) -> Self {
         Self { feed: Feed::new(owner, events, Some(partition.clone())), partition }
     }
 

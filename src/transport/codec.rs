@@ -24,8 +24,9 @@ use super::TransportError;
 #[derive(Clone, Debug)]
 pub struct FrameCodec {
     max_frame_size: usize,
-    /// Whether a whole frame has come: then the other side does speak Kafka's protocol.
-    recognised: bool,
+    /// The largest frame that has come whole: then the other side does speak Kafka's protocol, and
+    /// may be believed that it sends as much again.
+    largest: usize,
 }
 
 /// Length of the length prefix.
@@ -33,19 +34,20 @@ const PREFIX: usize = 4;
 /// Every request and response begins with four bytes at least: a correlation id, or a key and a
 /// version.
 const MIN_FRAME_SIZE: usize = 4;
-/// A frame up to this size is reserved as a whole as soon as its length is known. A larger one
-/// grows as its bytes arrive, to four times what is there, so that a length alone never costs more
-/// than this; but never beyond its length, because its messages keep the whole buffer.
+/// A frame up to this size, or up to that of one that has come, is reserved as a whole as soon as its
+/// length is known: to grow means to copy. A larger one grows as its bytes arrive, to four times what
+/// is there, so that a length alone never costs more than this; but never beyond its length, because
+/// its messages keep the whole buffer.
 const EAGER_SIZE: usize = 4 << 20;
 
 impl FrameCodec {
     /// A codec that refuses to decode frames of more than `max_frame_size` bytes.
     pub fn new(max_frame_size: usize) -> Self {
-        Self { max_frame_size, recognised: false }
+        Self { max_frame_size, largest: 0 }
     }
 
     fn length(&self, prefix: [u8; PREFIX]) -> Result<usize, TransportError> {
-        if !self.recognised {
+        if self.largest == 0 {
             match prefix {
                 // An alert or a handshake message of any version since SSL 3. As lengths they
                 // are above 350 MB, and no conversation begins with such a frame.
@@ -76,15 +78,15 @@ impl Decoder for FrameCodec {
         let length = self.length(*prefix)?;
         let missing = length.saturating_add(PREFIX).saturating_sub(src.len());
         if missing > 0 {
-            let received = src.len();
-            if received < EAGER_SIZE {
-                src.reserve(missing.min(EAGER_SIZE - received));
+            let (received, eager) = (src.len(), self.largest.max(EAGER_SIZE));
+            if received < eager {
+                src.reserve(missing.min(eager - received));
             } else if received == src.capacity() {
                 src.reserve(missing.min(received.saturating_mul(3)));
             }
             return Ok(None);
         }
-        self.recognised = true;
+        self.largest = self.largest.max(length + PREFIX);
         src.advance(PREFIX);
         Ok(Some(src.split_to(length).freeze()))
     }
@@ -181,5 +183,14 @@ mod tests {
         let reserved = buffer.capacity();
         codec.decode(&mut buffer).unwrap();
         assert_eq!(buffer.capacity(), reserved);
+
+        // Once such a frame has come, the next is not believed to be a lie.
+        let length = EAGER_SIZE * 2;
+        let mut buffer = BytesMut::from(&i32::try_from(length).unwrap().to_be_bytes()[..]);
+        buffer.resize(length + PREFIX + PREFIX, 0);
+        assert_eq!(codec.decode(&mut buffer).unwrap().unwrap().len(), length);
+        let mut buffer = BytesMut::from(&i32::try_from(length).unwrap().to_be_bytes()[..]);
+        codec.decode(&mut buffer).unwrap();
+        assert!(buffer.capacity() >= length + PREFIX);
     }
 }
