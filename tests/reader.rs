@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is a test")]
 
+#[path = "support/numbers.rs"]
+mod numbers;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,6 +16,7 @@ use kafkio::protocol::messages::list_offsets::ListOffsetsRequest;
 use kafkio::protocol::{ApiKey, ErrorCode};
 use kafkio::testing::{FakeCluster, FakeClusterBuilder, Fault};
 use kafkio::{Client, End, ErrorKind, Message, OutOfRange, Reader, Record, Start, Timestamp};
+use numbers::{fill, number, read_numbers};
 use tokio::time::{Instant, timeout};
 
 fn cluster() -> FakeClusterBuilder {
@@ -21,26 +25,6 @@ fn cluster() -> FakeClusterBuilder {
 
 async fn client(cluster: &FakeCluster) -> Client {
     cluster.client().connect().await.unwrap()
-}
-
-/// Writes the numbers of the range to one partition, one batch each.
-async fn fill(client: &Client, topic: &str, partition: i32, numbers: std::ops::Range<usize>) {
-    let writer = client.writer().topic(topic).build().await.unwrap();
-    for n in numbers {
-        let record = Record::new(format!("{n}")).partition(partition);
-        writer.send(record).await.unwrap().await.unwrap();
-    }
-    writer.close().await.unwrap();
-}
-
-fn number(message: &Message) -> usize {
-    std::str::from_utf8(message.value().unwrap()).unwrap().parse().unwrap()
-}
-
-/// Reads that many messages, and fails when they do not come.
-async fn take(reader: &mut Reader, count: usize) -> Vec<usize> {
-    let messages = reader.by_ref().take(count).map_ok(|message| number(&message)).try_collect();
-    timeout(Duration::from_secs(120), messages).await.expect("the reader is stuck").unwrap()
 }
 
 /// A v2 batch as a broker stores it, with the offset of its end chosen freely.
@@ -89,11 +73,14 @@ async fn a_leader_moves_and_nothing_is_lost_or_repeated() {
     let client = client(&cluster).await;
     let mut reader = client.reader().topic("t").build().await.unwrap();
     for round in 0..6usize {
-        fill(&client, "t", 0, round * 10..round * 10 + 10).await;
-        assert_eq!(take(&mut reader, 5).await, (round * 10..round * 10 + 5).collect::<Vec<_>>());
+        fill(&cluster, "t", 0, round * 10..round * 10 + 10);
+        assert_eq!(
+            read_numbers(&mut reader, 5).await,
+            (round * 10..round * 10 + 5).collect::<Vec<_>>()
+        );
         let brokers = cluster.brokers();
         cluster.move_leader("t", 0, brokers[round % brokers.len()]);
-        let rest = take(&mut reader, 5).await;
+        let rest = read_numbers(&mut reader, 5).await;
         assert_eq!(rest, (round * 10 + 5..round * 10 + 10).collect::<Vec<_>>());
     }
 }
@@ -102,26 +89,26 @@ async fn a_leader_moves_and_nothing_is_lost_or_repeated() {
 async fn a_broker_goes_and_comes_back() {
     let cluster = cluster().brokers(1).topic("t", 1).start().await.unwrap();
     let client = client(&cluster).await;
-    fill(&client, "t", 0, 0..10).await;
+    fill(&cluster, "t", 0, 0..10);
     let mut reader = client.reader().topic("t").build().await.unwrap();
-    assert_eq!(take(&mut reader, 10).await, (0..10).collect::<Vec<_>>());
+    assert_eq!(read_numbers(&mut reader, 10).await, (0..10).collect::<Vec<_>>());
     let broker = cluster.brokers()[0];
     cluster.stop_broker(broker);
     assert!(timeout(Duration::from_secs(20), reader.next()).await.is_err(), "no error either");
     cluster.start_broker(broker);
-    fill(&client, "t", 0, 10..20).await;
-    assert_eq!(take(&mut reader, 10).await, (10..20).collect::<Vec<_>>());
+    fill(&cluster, "t", 0, 10..20);
+    assert_eq!(read_numbers(&mut reader, 10).await, (10..20).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_is_cut_at_every_byte_of_an_answer() {
     let cluster = cluster().topic("t", 1).start().await.unwrap();
     let client = client(&cluster).await;
-    fill(&client, "t", 0, 0..3).await;
+    fill(&cluster, "t", 0, 0..3);
     for cut in 0..200 {
         cluster.once(ApiKey::FETCH, move |_| Fault::Cut(cut)).keep();
         let mut reader = client.reader().topic("t").build().await.unwrap();
-        assert_eq!(take(&mut reader, 3).await, [0, 1, 2], "cut at {cut}");
+        assert_eq!(read_numbers(&mut reader, 3).await, [0, 1, 2], "cut at {cut}");
     }
 }
 
@@ -141,10 +128,10 @@ async fn errors_that_pass_are_not_shown() {
     ] {
         let cluster = cluster().topic("t", 1).start().await.unwrap();
         let client = client(&cluster).await;
-        fill(&client, "t", 0, 0..3).await;
+        fill(&cluster, "t", 0, 0..3);
         cluster.fail_next(ApiKey::FETCH, [code, code]);
         let mut reader = client.reader().topic("t").build().await.unwrap();
-        assert_eq!(take(&mut reader, 3).await, [0, 1, 2], "{code}");
+        assert_eq!(read_numbers(&mut reader, 3).await, [0, 1, 2], "{code}");
     }
 }
 
@@ -152,7 +139,7 @@ async fn errors_that_pass_are_not_shown() {
 async fn an_error_that_stays_is_an_item_and_a_seek_goes_on() {
     let cluster = cluster().topic("t", 2).start().await.unwrap();
     let client = client(&cluster).await;
-    fill(&client, "t", 0, 0..3).await;
+    fill(&cluster, "t", 0, 0..3);
     cluster.fail_next(ApiKey::FETCH, [ErrorCode::TOPIC_AUTHORIZATION_FAILED]);
     let mut reader = client.reader().partitions("t", [0]).build().await.unwrap();
     let error = reader.next().await.unwrap().unwrap_err();
@@ -160,40 +147,40 @@ async fn an_error_that_stays_is_an_item_and_a_seek_goes_on() {
     assert!(error.to_string().starts_with("fetch from t[0]"), "{error}");
     assert!(timeout(Duration::from_secs(60), reader.next()).await.is_err(), "it waits for a seek");
     reader.handle().seek("t", 0, Start::Offset(1)).unwrap();
-    assert_eq!(take(&mut reader, 2).await, [1, 2]);
+    assert_eq!(read_numbers(&mut reader, 2).await, [1, 2]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn records_that_were_deleted_are_skipped_or_reported() {
     let cluster = cluster().topic("t", 1).start().await.unwrap();
     let client = client(&cluster).await;
-    fill(&client, "t", 0, 0..10).await;
+    fill(&cluster, "t", 0, 0..10);
     cluster.delete_records("t", 0, 6);
     let at = |policy| {
         let builder = client.reader().topic("t").start(Start::Offset(2));
         builder.on_out_of_range(policy).build()
     };
     let mut earliest = at(OutOfRange::Earliest).await.unwrap();
-    assert_eq!(take(&mut earliest, 4).await, [6, 7, 8, 9]);
+    assert_eq!(read_numbers(&mut earliest, 4).await, [6, 7, 8, 9]);
     let mut error = at(OutOfRange::Error).await.unwrap();
     let failed = error.next().await.unwrap().unwrap_err();
     assert_eq!(failed.code(), Some(ErrorCode::OFFSET_OUT_OF_RANGE));
     let mut latest = at(OutOfRange::Latest).await.unwrap();
     assert!(timeout(Duration::from_secs(5), latest.next()).await.is_err());
-    fill(&client, "t", 0, 10..11).await;
-    assert_eq!(take(&mut latest, 1).await, [10]);
+    fill(&cluster, "t", 0, 10..11);
+    assert_eq!(read_numbers(&mut latest, 1).await, [10]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_damaged_batch_stops_its_partition_and_no_other() {
     let cluster = cluster().topic("t", 2).start().await.unwrap();
     let client = client(&cluster).await;
-    fill(&client, "t", 0, 0..2).await;
+    fill(&cluster, "t", 0, 0..2);
     let mut damaged = batch(2, 0, 0, &[b"2"]);
     *damaged.last_mut().unwrap() ^= 1;
     cluster.append_raw("t", 0, damaged.freeze());
-    fill(&client, "t", 0, 3..6).await;
-    fill(&client, "t", 1, 100..103).await;
+    fill(&cluster, "t", 0, 3..6);
+    fill(&cluster, "t", 1, 100..103);
     let reader = client.reader().topic("t").build().await.unwrap();
     let handle = reader.handle();
     let (mut good, mut errors) = (Vec::new(), 0);
@@ -211,7 +198,7 @@ async fn a_damaged_batch_stops_its_partition_and_no_other() {
     assert_eq!((good, errors), (vec![0, 1, 100, 101, 102], 1), "nothing behind the damage");
     handle.seek("t", 0, Start::Offset(3)).unwrap();
     let mut reader = items.into_inner();
-    assert_eq!(take(&mut reader, 3).await, [3, 4, 5]);
+    assert_eq!(read_numbers(&mut reader, 3).await, [3, 4, 5]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -222,7 +209,7 @@ async fn gaps_and_markers_move_the_position() {
     cluster.append_raw("t", 0, batch(0, 0, 9, &[b"0", b"1"]).freeze());
     cluster.append_raw("t", 0, batch(10, 0, 4, &[]).freeze());
     cluster.append_raw("t", 0, batch(15, 0x30, 0, &[b"m"]).freeze());
-    fill(&client, "t", 0, 2..3).await;
+    fill(&cluster, "t", 0, 2..3);
     let mut reader = client.reader().topic("t").build().await.unwrap();
     let handle = reader.handle();
     let offsets = reader.by_ref().take(3).map_ok(|m| (number(&m), m.offset()));
@@ -257,18 +244,18 @@ async fn a_range_of_gaps_and_markers_ends() {
 async fn a_seek_drops_what_was_buffered() {
     let cluster = cluster().topic("t", 1).start().await.unwrap();
     let client = client(&cluster).await;
-    fill(&client, "t", 0, 0..50).await;
+    fill(&cluster, "t", 0, 0..50);
     let mut reader = client.reader().topic("t").build().await.unwrap();
     let handle = reader.handle();
-    assert_eq!(take(&mut reader, 3).await, [0, 1, 2]);
+    assert_eq!(read_numbers(&mut reader, 3).await, [0, 1, 2]);
     for to in [40usize, 7, 0, 49, 20] {
         let start = Start::Offset(i64::try_from(to).unwrap());
         handle.seek("t", 0, start).unwrap();
         assert_eq!(handle.position("t", 0), Some(i64::try_from(to).unwrap()));
-        assert_eq!(take(&mut reader, 1).await, [to]);
+        assert_eq!(read_numbers(&mut reader, 1).await, [to]);
     }
     handle.seek("t", 0, Start::Earliest).unwrap();
-    assert_eq!(take(&mut reader, 50).await, (0..50).collect::<Vec<_>>());
+    assert_eq!(read_numbers(&mut reader, 50).await, (0..50).collect::<Vec<_>>());
     assert!(handle.seek("t", 7, Start::Earliest).is_err());
     assert!(handle.seek("t", 0, Start::Offset(-1)).is_err());
 }
@@ -295,11 +282,11 @@ async fn an_idle_broker_holds_up_nobody() {
     let cluster = cluster().brokers(2).topic("t", 2).start().await.unwrap();
     let client = client(&cluster).await;
     assert_ne!(cluster.leader("t", 0), cluster.leader("t", 1));
-    fill(&client, "t", 0, 0..500).await;
+    fill(&cluster, "t", 0, 0..500);
     let began = Instant::now();
     // Small fetches: a client that waits for all brokers would take half a second for each.
     let mut reader = client.reader().topic("t").partition_max_bytes(1_000).build().await.unwrap();
-    assert_eq!(take(&mut reader, 500).await.len(), 500);
+    assert_eq!(read_numbers(&mut reader, 500).await.len(), 500);
     assert!(began.elapsed() < Duration::from_millis(400), "{:?}", began.elapsed());
 }
 
@@ -308,7 +295,7 @@ async fn a_tick_that_cancels_next_slows_nothing_down() {
     let cluster = cluster().brokers(2).topic("t", 2).start().await.unwrap();
     let client = client(&cluster).await;
     let mut reader = client.reader().topic("t").build().await.unwrap();
-    fill(&client, "t", 0, 0..100).await;
+    fill(&cluster, "t", 0, 0..100);
     let mut seen = Vec::new();
     let began = Instant::now();
     while seen.len() < 100 {
@@ -361,26 +348,25 @@ async fn partitions_that_are_added_are_read_from_their_beginning() {
     assert!(reader.next().now_or_never().is_none());
     cluster.add_partitions("t", 3);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let other = cluster.client().connect().await.unwrap();
-    fill(&other, "t", 2, 0..3).await;
-    assert_eq!(take(&mut reader, 3).await, [0, 1, 2]);
+    fill(&cluster, "t", 2, 0..3);
+    assert_eq!(read_numbers(&mut reader, 3).await, [0, 1, 2]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_topic_made_anew_is_read_from_its_beginning() {
     let cluster = cluster().topic("t", 1).start().await.unwrap();
     let client = client(&cluster).await;
-    fill(&client, "t", 0, 0..10).await;
+    fill(&cluster, "t", 0, 0..10);
     let mut reader = client.reader().topic("t").build().await.unwrap();
-    assert_eq!(take(&mut reader, 10).await.len(), 10);
+    assert_eq!(read_numbers(&mut reader, 10).await.len(), 10);
     cluster.delete_topic("t");
     cluster.create_topic("t", 1);
-    fill(&client, "t", 0, 100..103).await;
+    fill(&cluster, "t", 0, 100..103);
     let item = timeout(Duration::from_secs(60), reader.next()).await.expect("no stall").unwrap();
     let error = item.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DataLoss);
     assert!(error.to_string().starts_with("t[0]: the topic was deleted"), "{error}");
-    assert_eq!(take(&mut reader, 3).await, [100, 101, 102]);
+    assert_eq!(read_numbers(&mut reader, 3).await, [100, 101, 102]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -412,7 +398,7 @@ async fn a_new_leader_does_not_overtake_the_old_one() {
     cluster.move_leader("t", 0, old);
     cluster.move_leader("u", 0, new);
     let client = client(&cluster).await;
-    fill(&client, "t", 0, 0..6).await;
+    fill(&cluster, "t", 0, 0..6);
     let dying = Arc::new(AtomicBool::new(false));
     let flag = dying.clone();
     cluster
@@ -442,7 +428,7 @@ async fn a_new_leader_does_not_overtake_the_old_one() {
         drop(client.reader().topic("u").build().await.unwrap());
     };
     let began = Instant::now();
-    let (numbers, ()) = tokio::join!(take(&mut reader, 6), moving);
+    let (numbers, ()) = tokio::join!(read_numbers(&mut reader, 6), moving);
     assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
@@ -451,7 +437,7 @@ async fn a_new_leader_does_not_overtake_the_old_one() {
 async fn a_partition_whose_start_is_not_known_holds_up_no_other() {
     let cluster = cluster().topic("t", 2).start().await.unwrap();
     let client = client(&cluster).await;
-    fill(&client, "t", 0, 0..1).await;
+    fill(&cluster, "t", 0, 0..1);
     let refuse = cluster.on(ApiKey::LIST_OFFSETS, |call| {
         call.edit::<ListOffsetsRequest>(|response| {
             let partitions = response.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
@@ -462,11 +448,11 @@ async fn a_partition_whose_start_is_not_known_holds_up_no_other() {
     });
     let mut reader = client.reader().topic("t").build().await.unwrap();
     let began = Instant::now();
-    assert_eq!(take(&mut reader, 1).await, [0]);
+    assert_eq!(read_numbers(&mut reader, 1).await, [0]);
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     drop(refuse);
-    fill(&client, "t", 1, 1..2).await;
-    assert_eq!(take(&mut reader, 1).await, [1]);
+    fill(&cluster, "t", 1, 1..2);
+    assert_eq!(read_numbers(&mut reader, 1).await, [1]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -509,10 +495,10 @@ async fn an_answer_that_cannot_be_taken_is_an_error_and_no_loop() {
 async fn times_before_1970_are_no_special_offsets() {
     let cluster = cluster().topic("t", 1).start().await.unwrap();
     let client = client(&cluster).await;
-    fill(&client, "t", 0, 0..3).await;
+    fill(&cluster, "t", 0, 0..3);
     let start = Start::Timestamp(Timestamp::from_millis(-1));
     let mut reader = client.reader().topic("t").start(start).build().await.unwrap();
-    assert_eq!(take(&mut reader, 3).await, [0, 1, 2]);
+    assert_eq!(read_numbers(&mut reader, 3).await, [0, 1, 2]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -523,14 +509,14 @@ async fn a_topic_made_anew_where_topics_have_no_ids_goes_on() {
     for broker in cluster.brokers().repeat(2) {
         cluster.move_leader("t", 0, broker);
     }
-    fill(&client, "t", 0, 0..1).await;
+    fill(&cluster, "t", 0, 0..1);
     let mut reader = client.reader().topic("t").build().await.unwrap();
-    assert_eq!(take(&mut reader, 1).await, [0]);
+    assert_eq!(read_numbers(&mut reader, 1).await, [0]);
     cluster.delete_topic("t");
     tokio::time::sleep(Duration::from_secs(10)).await;
     cluster.create_topic("t", 1);
     cluster.append("t", 0, [Record::new("10"), Record::new("11")]);
-    assert_eq!(take(&mut reader, 1).await, [11]);
+    assert_eq!(read_numbers(&mut reader, 1).await, [11]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,7 +23,8 @@ use kafkio::protocol::messages::offset_for_leader_epoch::OffsetForLeaderEpochReq
 use kafkio::protocol::{ApiKey, ErrorCode};
 use kafkio::testing::{FakeCluster, FakeClusterBuilder, Fault};
 use kafkio::{Client, ErrorKind, OutOfRange, Reader, Start};
-use support::{number, numbered, read_numbers};
+use support::numbers::next_error;
+use support::{expect_nothing, number, numbered, read_numbers};
 use tokio::time::{Instant, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -32,16 +33,6 @@ async fn start(builder: FakeClusterBuilder) -> (FakeCluster, Client) {
     let cluster = builder.in_memory().start().await.unwrap();
     let client = cluster.client().connect().await.unwrap();
     (cluster, client)
-}
-
-async fn silent(reader: &mut Reader, time: Duration) {
-    if let Ok(item) = timeout(time, reader.next()).await {
-        panic!("{item:?}");
-    }
-}
-
-async fn error(reader: &mut Reader) -> kafkio::Error {
-    timeout(10 * SECOND, reader.next()).await.expect("an error").unwrap().unwrap_err()
 }
 
 /// The fetches that came to the broker.
@@ -64,9 +55,9 @@ fn forgotten(request: &FetchRequest) -> Vec<i32> {
 async fn only_what_changes_is_asked_for() {
     let (cluster, client) = start(FakeCluster::builder().topic("t", 200)).await;
     let mut reader = client.reader().topic("t").build().await.unwrap();
-    silent(&mut reader, 2 * SECOND).await;
+    expect_nothing(&mut reader, 2 * SECOND).await;
     cluster.clear_requests();
-    silent(&mut reader, 10 * SECOND).await;
+    expect_nothing(&mut reader, 10 * SECOND).await;
     let idle = fetches(&cluster, 0);
     assert!((15..=25).contains(&idle.len()), "{} fetches in 10 s", idle.len());
     assert!(idle.iter().all(|it| named(it).is_empty() && it.session_id > 0));
@@ -76,7 +67,7 @@ async fn only_what_changes_is_asked_for() {
         cluster.append("t", 7, numbered(n..n + 1));
         assert_eq!(read_numbers(&mut reader, 1).await, [n]);
     }
-    silent(&mut reader, SECOND).await;
+    expect_nothing(&mut reader, SECOND).await;
     assert!(fetches(&cluster, 0).iter().all(|it| named(it).iter().all(|it| *it == 7)));
 }
 
@@ -84,16 +75,16 @@ async fn only_what_changes_is_asked_for() {
 async fn what_is_not_wanted_any_more_is_forgotten() {
     let (cluster, client) = start(FakeCluster::builder().brokers(2).topic("t", 6)).await;
     let mut reader = client.reader().topic("t").build().await.unwrap();
-    silent(&mut reader, 2 * SECOND).await;
+    expect_nothing(&mut reader, 2 * SECOND).await;
     cluster.clear_requests();
     reader.handle().pause("t", 2).unwrap();
     cluster.move_leader("t", 4, 1);
-    silent(&mut reader, 5 * SECOND).await;
+    expect_nothing(&mut reader, 5 * SECOND).await;
     let mut all: Vec<_> = fetches(&cluster, 0).iter().flat_map(forgotten).collect();
     all.sort_unstable();
     assert_eq!(all, [2, 4]);
     cluster.append("t", 2, numbered(0..10));
-    silent(&mut reader, 5 * SECOND).await;
+    expect_nothing(&mut reader, 5 * SECOND).await;
     cluster.append("t", 4, numbered(0..10));
     assert!(read_numbers(&mut reader, 10).await.into_iter().eq(0..10));
     reader.handle().resume("t", 2).unwrap();
@@ -116,14 +107,14 @@ async fn what_was_lost_is_told() {
     }
     cluster.truncate("t", 0, 6);
     cluster.append("t", 0, numbered(16..30));
-    let lost = error(&mut reader).await;
+    let lost = next_error(&mut reader).await;
     assert_eq!(lost.kind(), ErrorKind::DataLoss, "{lost:?}");
     assert!(lost.to_string().contains("10") && lost.to_string().contains('6'), "{lost}");
     assert!(read_numbers(&mut reader, 14).await.into_iter().eq(16..30));
 
-    let lost = error(&mut strict).await;
+    let lost = next_error(&mut strict).await;
     assert_eq!(lost.kind(), ErrorKind::DataLoss, "{lost:?}");
-    silent(&mut strict, 10 * SECOND).await;
+    expect_nothing(&mut strict, 10 * SECOND).await;
     strict.handle().seek("t", 0, Start::Offset(8)).unwrap();
     assert!(read_numbers(&mut strict, 12).await.into_iter().eq(18..30));
 }
@@ -137,7 +128,7 @@ async fn an_unclean_election_is_found_out() {
     assert_eq!(read_numbers(&mut reader, 10).await.len(), 10);
     cluster.set_follower_end("t", 0, 1, 6);
     cluster.move_leader("t", 0, 1);
-    let lost = error(&mut reader).await;
+    let lost = next_error(&mut reader).await;
     assert_eq!(lost.kind(), ErrorKind::DataLoss, "{lost:?}");
     cluster.append("t", 0, numbered(16..20));
     assert!(read_numbers(&mut reader, 4).await.into_iter().eq(16..20));
@@ -170,7 +161,7 @@ async fn failed_and_undefined_validations_lose_nothing() {
         cluster.move_leader("t", 0, 1);
         cluster.append("t", 0, numbered(10..20));
         assert!(read_numbers(&mut reader, 10).await.into_iter().eq(10..20), "{fault}");
-        silent(&mut reader, 5 * SECOND).await;
+        expect_nothing(&mut reader, 5 * SECOND).await;
     }
 }
 
@@ -183,10 +174,10 @@ async fn a_seek_beats_a_validation() {
     assert_eq!(read_numbers(&mut reader, 10).await.len(), 10);
     let _late = cluster.once(ApiKey::OFFSET_FOR_LEADER_EPOCH, |_| Fault::DelayAnswer(2 * SECOND));
     cluster.truncate("t", 0, 6);
-    silent(&mut reader, SECOND).await;
+    expect_nothing(&mut reader, SECOND).await;
     reader.handle().seek("t", 0, Start::Offset(2)).unwrap();
     assert!(read_numbers(&mut reader, 4).await.into_iter().eq(2..6), "and no error");
-    silent(&mut reader, 5 * SECOND).await;
+    expect_nothing(&mut reader, 5 * SECOND).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -219,7 +210,7 @@ async fn racks() -> (FakeCluster, Client, Reader) {
     let mut reader = client.reader().topic("t").rack("c").build().await.unwrap();
     assert!(read_numbers(&mut reader, 10).await.into_iter().eq(0..10));
     assert!(!fetches(&cluster, 2).is_empty(), "it leads nothing, and is read all the same");
-    silent(&mut reader, SECOND).await;
+    expect_nothing(&mut reader, SECOND).await;
     (cluster, client, reader)
 }
 

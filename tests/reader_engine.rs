@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is a test")]
 
+#[path = "support/numbers.rs"]
+mod numbers;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,38 +17,32 @@ use kafkio::protocol::messages::offset_for_leader_epoch::OffsetForLeaderEpochReq
 use kafkio::protocol::{ApiKey, ErrorCode};
 use kafkio::testing::{FakeCluster, FakeClusterBuilder, Fault};
 use kafkio::{
-    Client, Compression, End, ErrorKind, Message, OutOfRange, PartitionStream, Partitions, Reader,
-    Record, Start,
+    Client, Compression, End, ErrorKind, OutOfRange, PartitionStream, Partitions, Reader, Record,
+    Start,
 };
+use numbers::{fill, next_error, number, read_numbers};
 use tokio::time::{Instant, sleep, timeout};
 
 fn cluster() -> FakeClusterBuilder {
     FakeCluster::builder().in_memory()
 }
 
+/// Two brokers in two racks, a reader near the follower of `t`'s only partition, and that.
+async fn near_a_follower() -> (FakeCluster, Reader, i32) {
+    let cluster = cluster().brokers(2).replication_factor(2).racks(["a", "b"]).rack_aware(true);
+    let cluster = cluster.topic("t", 1).start().await.unwrap();
+    let leader = cluster.leader("t", 0).unwrap();
+    let follower = cluster.brokers().into_iter().find(|id| *id != leader).unwrap();
+    let rack = if follower % 2 == 0 { "a" } else { "b" };
+    let client = client(&cluster).await;
+    let mut reader = client.reader().topic("t").rack(rack).build().await.unwrap();
+    fill(&cluster, "t", 0, 0..5);
+    assert_eq!(read_numbers(&mut reader, 5).await, [0, 1, 2, 3, 4]);
+    (cluster, reader, follower)
+}
+
 async fn client(cluster: &FakeCluster) -> Client {
     cluster.client().connect().await.unwrap()
-}
-
-fn fill(cluster: &FakeCluster, topic: &str, partition: i32, numbers: std::ops::Range<usize>) {
-    for n in numbers {
-        cluster.append(topic, partition, [Record::new(n.to_string())]);
-    }
-}
-
-fn number(message: &Message) -> usize {
-    std::str::from_utf8(message.value().unwrap()).unwrap().parse().unwrap()
-}
-
-async fn take(reader: &mut Reader, count: usize) -> Vec<usize> {
-    let messages = reader.by_ref().take(count).map_ok(|message| number(&message)).try_collect();
-    timeout(Duration::from_secs(120), messages).await.expect("the reader is stuck").unwrap()
-}
-
-/// The next item, which must be an error.
-async fn error(reader: &mut Reader) -> kafkio::Error {
-    let item = timeout(Duration::from_secs(120), reader.next()).await.expect("an item");
-    item.unwrap().unwrap_err()
 }
 
 fn fetches(cluster: &FakeCluster) -> Vec<FetchRequest> {
@@ -63,7 +60,7 @@ async fn where_there_are_no_sessions_none_is_asked_for_again() {
     let mut reader = client.reader().topic("t").build().await.unwrap();
     for n in 0..20 {
         fill(&cluster, "t", 0, n..n + 1);
-        assert_eq!(take(&mut reader, 1).await, [n]);
+        assert_eq!(read_numbers(&mut reader, 1).await, [n]);
     }
     let asked = fetches(&cluster);
     assert!(asked.len() < 60, "{} fetches", asked.len());
@@ -85,7 +82,7 @@ async fn sessions_that_end_begin_anew_and_do_not_spin() {
         fill(&cluster, "t", 0, 0..3);
         let client = client(&cluster).await;
         let mut reader = client.reader().topic("t").build().await.unwrap();
-        assert_eq!(take(&mut reader, 3).await, [0, 1, 2]);
+        assert_eq!(read_numbers(&mut reader, 3).await, [0, 1, 2]);
         let refuse = cluster.on(ApiKey::FETCH, move |call| {
             call.edit::<FetchRequest>(move |response| {
                 response.error_code = code.0;
@@ -99,7 +96,7 @@ async fn sessions_that_end_begin_anew_and_do_not_spin() {
         drop(refuse);
         fill(&cluster, "t", 1, 3..5);
         let began = Instant::now();
-        assert_eq!(take(&mut reader, 2).await, [3, 4], "{code}");
+        assert_eq!(read_numbers(&mut reader, 2).await, [3, 4], "{code}");
         assert!(began.elapsed() < Duration::from_secs(3), "{code}: {:?}", began.elapsed());
     }
 }
@@ -111,13 +108,13 @@ async fn a_seek_does_not_wait_for_a_long_poll() {
     let client = client(&cluster).await;
     let builder = client.reader().topic("t").max_wait(Duration::from_secs(20));
     let mut reader = builder.build().await.unwrap();
-    assert_eq!(take(&mut reader, 10).await.len(), 10);
+    assert_eq!(read_numbers(&mut reader, 10).await.len(), 10);
     sleep(Duration::from_secs(1)).await;
     let handle = reader.handle();
     cluster.clear_requests();
     let began = Instant::now();
     handle.seek("t", 0, Start::Offset(7)).unwrap();
-    assert_eq!(take(&mut reader, 3).await, [7, 8, 9]);
+    assert_eq!(read_numbers(&mut reader, 3).await, [7, 8, 9]);
     assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
     // Seeks in a loop cost no more than one request that nobody waits for at a time.
     for _ in 0..200 {
@@ -128,7 +125,7 @@ async fn a_seek_does_not_wait_for_a_long_poll() {
     let asked = fetches(&cluster).len();
     assert!(asked < 20, "{asked} fetches");
     handle.seek("t", 0, Start::Offset(5)).unwrap();
-    assert_eq!(take(&mut reader, 5).await, [5, 6, 7, 8, 9]);
+    assert_eq!(read_numbers(&mut reader, 5).await, [5, 6, 7, 8, 9]);
     assert!(cluster.connections(cluster.brokers()[0]) <= 4, "two to fetch, others to ask");
 }
 
@@ -139,14 +136,14 @@ async fn a_new_leader_is_asked_at_once() {
     let builder = client.reader().topic("t").max_wait(Duration::from_secs(20));
     let mut reader = builder.build().await.unwrap();
     fill(&cluster, "t", 0, 0..1);
-    assert_eq!(take(&mut reader, 1).await, [0]);
+    assert_eq!(read_numbers(&mut reader, 1).await, [0]);
     for n in 1..10 {
         sleep(Duration::from_secs(1)).await;
         let brokers = cluster.brokers();
         cluster.move_leader("t", 0, brokers[n % brokers.len()]);
         let began = Instant::now();
         fill(&cluster, "t", 0, n..n + 1);
-        assert_eq!(take(&mut reader, 1).await, [n]);
+        assert_eq!(read_numbers(&mut reader, 1).await, [n]);
         assert!(began.elapsed() < Duration::from_millis(50), "{:?}", began.elapsed());
     }
 }
@@ -176,10 +173,10 @@ async fn records_that_a_new_leader_has_not_are_an_error() {
         fill(&cluster, "t", 0, 0..10);
         let client = client(&cluster).await;
         let mut reader = client.reader().topic("t").on_out_of_range(policy).build().await.unwrap();
-        assert_eq!(take(&mut reader, 10).await.len(), 10);
+        assert_eq!(read_numbers(&mut reader, 10).await.len(), 10);
         cluster.truncate("t", 0, 6);
         fill(&cluster, "t", 0, 60..70);
-        let error = error(&mut reader).await;
+        let error = next_error(&mut reader).await;
         assert_eq!(error.kind(), ErrorKind::DataLoss);
         let text = error.to_string();
         assert!(text.starts_with("t[0] has lost records"), "{text}");
@@ -190,7 +187,7 @@ async fn records_that_a_new_leader_has_not_are_an_error() {
             assert!(timeout(Duration::from_secs(60), reader.next()).await.is_err());
             reader.handle().seek("t", 0, Start::Offset(6)).unwrap();
         }
-        assert_eq!(take(&mut reader, 10).await, (60..70).collect::<Vec<_>>());
+        assert_eq!(read_numbers(&mut reader, 10).await, (60..70).collect::<Vec<_>>());
     }
 }
 
@@ -200,7 +197,7 @@ async fn a_leader_that_cannot_tell_is_asked_again_and_nothing_is_reset() {
     fill(&cluster, "t", 0, 0..10);
     let client = client(&cluster).await;
     let mut reader = client.reader().topic("t").build().await.unwrap();
-    assert_eq!(take(&mut reader, 10).await.len(), 10);
+    assert_eq!(read_numbers(&mut reader, 10).await.len(), 10);
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
     let refuse = cluster.on(ApiKey::OFFSET_FOR_LEADER_EPOCH, move |call| {
@@ -217,7 +214,7 @@ async fn a_leader_that_cannot_tell_is_asked_again_and_nothing_is_reset() {
     let asked = asked.load(Ordering::SeqCst);
     assert!((5..40).contains(&asked), "{asked} questions in 10 s");
     drop(refuse);
-    assert_eq!(take(&mut reader, 2).await, [10, 11]);
+    assert_eq!(read_numbers(&mut reader, 2).await, [10, 11]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,7 +236,7 @@ async fn an_unknown_replica_strands_nobody() {
     let client = client(&cluster).await;
     let mut reader = client.reader().topic("t").rack("here").build().await.unwrap();
     let began = Instant::now();
-    assert_eq!(take(&mut reader, 10).await.len(), 10);
+    assert_eq!(read_numbers(&mut reader, 10).await.len(), 10);
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     assert!(fetches(&cluster).len() < 20);
 }
@@ -251,16 +248,16 @@ async fn a_topic_made_anew_waits_for_a_seek_if_that_is_asked_for() {
     let client = client(&cluster).await;
     let reader = client.reader().topic("t").on_out_of_range(OutOfRange::Error);
     let mut reader = reader.build().await.unwrap();
-    assert_eq!(take(&mut reader, 10).await.len(), 10);
+    assert_eq!(read_numbers(&mut reader, 10).await.len(), 10);
     cluster.delete_topic("t");
     cluster.create_topic("t", 1);
     fill(&cluster, "t", 0, 100..120);
-    assert_eq!(error(&mut reader).await.kind(), ErrorKind::DataLoss);
+    assert_eq!(next_error(&mut reader).await.kind(), ErrorKind::DataLoss);
     cluster.clear_requests();
     assert!(timeout(Duration::from_secs(60), reader.next()).await.is_err());
     assert!(fetches(&cluster).is_empty(), "nobody asks for it");
     reader.handle().seek("t", 0, Start::Earliest).unwrap();
-    assert_eq!(take(&mut reader, 20).await, (100..120).collect::<Vec<_>>());
+    assert_eq!(read_numbers(&mut reader, 20).await, (100..120).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]
@@ -269,7 +266,7 @@ async fn close_waits_for_the_loops() {
     let client = client(&cluster).await;
     let mut reader = client.reader().topic("t").build().await.unwrap();
     fill(&cluster, "t", 0, 0..1);
-    assert_eq!(take(&mut reader, 1).await, [0]);
+    assert_eq!(read_numbers(&mut reader, 1).await, [0]);
     timeout(Duration::from_secs(1), reader.close()).await.unwrap();
     cluster.clear_requests();
     sleep(Duration::from_secs(5)).await;
@@ -283,14 +280,14 @@ async fn a_resume_does_not_wait_for_a_long_poll() {
     let builder = client.reader().topic("t").max_wait(Duration::from_secs(20));
     let mut reader = builder.build().await.unwrap();
     fill(&cluster, "t", 0, 0..1);
-    assert_eq!(take(&mut reader, 1).await, [0]);
+    assert_eq!(read_numbers(&mut reader, 1).await, [0]);
     reader.handle().pause("t", 0).unwrap();
     sleep(Duration::from_secs(30)).await;
     fill(&cluster, "t", 0, 1..3);
     assert!(timeout(Duration::from_secs(30), reader.next()).await.is_err(), "it is paused");
     let began = Instant::now();
     reader.handle().resume("t", 0).unwrap();
-    assert_eq!(take(&mut reader, 2).await, [1, 2]);
+    assert_eq!(read_numbers(&mut reader, 2).await, [1, 2]);
     assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
 }
 
@@ -303,39 +300,35 @@ async fn a_paused_partition_does_not_keep_the_room_of_the_others() {
     }
     let client = client(&cluster).await;
     let mut reader = client.reader().topic("t").buffer_bytes(1 << 16).build().await.unwrap();
-    assert_eq!(take(&mut reader, 1).await, [0]);
+    assert_eq!(read_numbers(&mut reader, 1).await, [0]);
     sleep(Duration::from_secs(5)).await;
     reader.handle().pause("t", 0).unwrap();
     for n in 1000..1300 {
         cluster.append("t", 1, [text(n)]);
     }
-    assert_eq!(take(&mut reader, 300).await, (1000..1300).collect::<Vec<_>>());
+    assert_eq!(read_numbers(&mut reader, 300).await, (1000..1300).collect::<Vec<_>>());
     reader.handle().resume("t", 0).unwrap();
-    assert_eq!(take(&mut reader, 299).await, (1..300).collect::<Vec<_>>(), "in order, all of it");
+    assert_eq!(
+        read_numbers(&mut reader, 299).await,
+        (1..300).collect::<Vec<_>>(),
+        "in order, all of it"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_follower_nearby_is_read_and_left_when_it_fails() {
-    let cluster = cluster().brokers(2).replication_factor(2).racks(["a", "b"]).rack_aware(true);
-    let cluster = cluster.topic("t", 1).start().await.unwrap();
-    let leader = cluster.leader("t", 0).unwrap();
-    let follower = cluster.brokers().into_iter().find(|id| *id != leader).unwrap();
-    let rack = if follower % 2 == 0 { "a" } else { "b" };
-    let client = client(&cluster).await;
-    let mut reader = client.reader().topic("t").rack(rack).build().await.unwrap();
-    fill(&cluster, "t", 0, 0..5);
-    assert_eq!(take(&mut reader, 5).await, [0, 1, 2, 3, 4]);
+    let (cluster, mut reader, follower) = near_a_follower().await;
     sleep(Duration::from_secs(2)).await;
     cluster.clear_requests();
     fill(&cluster, "t", 0, 5..10);
-    assert_eq!(take(&mut reader, 5).await, [5, 6, 7, 8, 9]);
+    assert_eq!(read_numbers(&mut reader, 5).await, [5, 6, 7, 8, 9]);
     let asked = cluster.requests();
     let mut asked = asked.iter().filter(|it| it.api_key == ApiKey::FETCH);
     assert!(asked.all(|it| it.broker == follower), "only the follower is asked");
     cluster.stop_broker(follower);
     fill(&cluster, "t", 0, 10..15);
     let began = Instant::now();
-    assert_eq!(take(&mut reader, 5).await, [10, 11, 12, 13, 14]);
+    assert_eq!(read_numbers(&mut reader, 5).await, [10, 11, 12, 13, 14]);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
@@ -346,7 +339,7 @@ async fn a_thousand_idle_partitions_are_named_once() {
     let mut reader = client.reader().topic("t").start(Start::Offset(0)).build().await.unwrap();
     for n in 0..50 {
         fill(&cluster, "t", 7, n..n + 1);
-        assert_eq!(take(&mut reader, 1).await, [n]);
+        assert_eq!(read_numbers(&mut reader, 1).await, [n]);
     }
     let asked = fetches(&cluster);
     let topics = asked.iter().flat_map(|it| &it.topics);
@@ -452,13 +445,13 @@ async fn a_paused_partition_makes_room_for_what_is_not_decoded() {
     let client = client(&cluster).await;
     write(&client, 0, 0..6, 400_000).await;
     let mut reader = client.reader().topic("t").buffer_bytes(1 << 20).build().await.unwrap();
-    assert_eq!(take(&mut reader, 1).await, [0]);
+    assert_eq!(read_numbers(&mut reader, 1).await, [0]);
     sleep(Duration::from_secs(5)).await;
     reader.handle().pause("t", 0).unwrap();
     write(&client, 1, 100..106, 400_000).await;
-    assert_eq!(take(&mut reader, 6).await, (100..106).collect::<Vec<_>>());
+    assert_eq!(read_numbers(&mut reader, 6).await, (100..106).collect::<Vec<_>>());
     reader.handle().resume("t", 0).unwrap();
-    assert_eq!(take(&mut reader, 5).await, (1..6).collect::<Vec<_>>());
+    assert_eq!(read_numbers(&mut reader, 5).await, (1..6).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]
@@ -469,7 +462,7 @@ async fn a_second_connection_that_cannot_be_made_holds_up_nothing() {
         let client = client(&cluster).await;
         let builder = client.reader().topic("t").max_wait(Duration::from_secs(5));
         let mut reader = builder.build().await.unwrap();
-        assert_eq!(take(&mut reader, 10).await.len(), 10);
+        assert_eq!(read_numbers(&mut reader, 10).await.len(), 10);
         sleep(Duration::from_millis(100)).await;
         let refuse = cluster
             .on(ApiKey::API_VERSIONS, move |_| if hangs { Fault::Hang } else { Fault::Disconnect });
@@ -479,7 +472,7 @@ async fn a_second_connection_that_cannot_be_made_holds_up_nothing() {
         for n in 0..5 {
             fill(&cluster, "t", 1, n..n + 1);
             let began = Instant::now();
-            let read = take(&mut reader, if n == 0 { 2 } else { 1 }).await;
+            let read = read_numbers(&mut reader, if n == 0 { 2 } else { 1 }).await;
             assert!(read.contains(&n));
             assert!(began.elapsed() < Duration::from_millis(20), "{:?}", began.elapsed());
         }
@@ -497,26 +490,18 @@ async fn more_is_fetched_while_an_answer_is_being_read() {
     let client = client(&cluster).await;
     let budget = 1 << 16;
     let mut reader = client.reader().topic("t").buffer_bytes(budget).build().await.unwrap();
-    assert_eq!(take(&mut reader, 2).await, [0, 1]);
+    assert_eq!(read_numbers(&mut reader, 2).await, [0, 1]);
     sleep(Duration::from_secs(1)).await;
     let asked = fetches(&cluster);
     assert!(asked.iter().any(|it| it.topics.iter().any(|it| it.partitions[0].fetch_offset > 0)));
     let most: i32 = asked.iter().map(|it| it.max_bytes).sum();
     assert!(usize::try_from(most).unwrap() <= budget, "{most} bytes");
-    assert_eq!(take(&mut reader, 198).await, (2..200).collect::<Vec<_>>());
+    assert_eq!(read_numbers(&mut reader, 198).await, (2..200).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_follower_refuses_is_asked_of_the_leader() {
-    let cluster = cluster().brokers(2).replication_factor(2).racks(["a", "b"]).rack_aware(true);
-    let cluster = cluster.topic("t", 1).start().await.unwrap();
-    let leader = cluster.leader("t", 0).unwrap();
-    let follower = cluster.brokers().into_iter().find(|id| *id != leader).unwrap();
-    let rack = if follower % 2 == 0 { "a" } else { "b" };
-    let client = client(&cluster).await;
-    let mut reader = client.reader().topic("t").rack(rack).build().await.unwrap();
-    fill(&cluster, "t", 0, 0..5);
-    assert_eq!(take(&mut reader, 5).await, [0, 1, 2, 3, 4]);
+    let (cluster, mut reader, follower) = near_a_follower().await;
     for fault in [0, 1] {
         sleep(Duration::from_secs(60)).await;
         let refuse = cluster.on(ApiKey::FETCH, move |call| match fault {
@@ -526,7 +511,7 @@ async fn what_a_follower_refuses_is_asked_of_the_leader() {
         });
         let from = 5 + fault * 5;
         fill(&cluster, "t", 0, from..from + 5);
-        assert_eq!(take(&mut reader, 5).await, (from..from + 5).collect::<Vec<_>>());
+        assert_eq!(read_numbers(&mut reader, 5).await, (from..from + 5).collect::<Vec<_>>());
         drop(refuse);
     }
 }
@@ -562,10 +547,10 @@ async fn an_end_means_nothing_in_a_topic_made_anew() {
     fill(&cluster, "t", 0, 0..5);
     let client = client(&cluster).await;
     let mut reader = client.reader().topic("t").end(End::Offset(10)).build().await.unwrap();
-    assert_eq!(take(&mut reader, 5).await.len(), 5);
+    assert_eq!(read_numbers(&mut reader, 5).await.len(), 5);
     cluster.delete_topic("t");
     cluster.create_topic("t", 1);
-    assert_eq!(error(&mut reader).await.kind(), ErrorKind::DataLoss);
+    assert_eq!(next_error(&mut reader).await.kind(), ErrorKind::DataLoss);
     let end = timeout(Duration::from_secs(10), reader.next()).await.expect("it ends");
     assert!(end.is_none());
 }

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is a test")]
 
+#[path = "support/numbers.rs"]
+mod numbers;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +14,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use kafkio::testing::FakeCluster;
 use kafkio::{Client, End, Message, PartitionStream, Partitions, Record, Start};
+use numbers::{number, read_numbers};
 use tokio::time::{sleep, timeout};
 
 async fn start(partitions: i32) -> (FakeCluster, Client) {
@@ -26,15 +30,6 @@ fn fill(cluster: &FakeCluster, partition: i32, numbers: std::ops::Range<usize>) 
     for chunk in numbers.chunks(10) {
         cluster.append("t", partition, chunk.iter().map(|n| Record::new(n.to_string())));
     }
-}
-
-fn number(message: &Message) -> usize {
-    std::str::from_utf8(message.value().unwrap()).unwrap().parse().unwrap()
-}
-
-async fn take(stream: &mut PartitionStream, count: usize) -> Vec<usize> {
-    let messages = stream.by_ref().take(count).map_ok(|message| number(&message)).try_collect();
-    timeout(Duration::from_secs(120), messages).await.expect("the stream is stuck").unwrap()
 }
 
 async fn next(partitions: &mut Partitions) -> PartitionStream {
@@ -65,7 +60,7 @@ async fn each_partition_is_a_stream_in_order() {
     for stream in &mut streams {
         assert_eq!(stream.topic(), "t");
         let read = read.entry(stream.partition()).or_default();
-        let rest = take(stream, 100 - read.len()).await;
+        let rest = read_numbers(stream, 100 - read.len()).await;
         read.extend(rest);
         assert!(read.iter().copied().eq(0..100), "{read:?}");
     }
@@ -74,7 +69,7 @@ async fn each_partition_is_a_stream_in_order() {
     drop(partitions);
     fill(&cluster, 1, 100..200);
     let stream = streams.iter_mut().find(|stream| stream.partition() == 1).unwrap();
-    assert!(take(stream, 100).await.into_iter().eq(100..200));
+    assert!(read_numbers(stream, 100).await.into_iter().eq(100..200));
     let handle = stream.handle();
     assert_eq!(handle.position("t", 1), Some(200));
     handle.close();
@@ -96,8 +91,8 @@ async fn a_partition_that_nobody_reads_holds_up_no_other() {
     let mut partitions = reader.build().await.unwrap().partitions();
     let mut first = next(&mut partitions).await;
     let mut second = next(&mut partitions).await;
-    assert!(take(&mut first, 5_000).await.into_iter().eq(0..5_000));
-    assert!(take(&mut second, 5_000).await.into_iter().eq(0..5_000));
+    assert!(read_numbers(&mut first, 5_000).await.into_iter().eq(0..5_000));
+    assert!(read_numbers(&mut second, 5_000).await.into_iter().eq(0..5_000));
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,7 +105,7 @@ async fn new_partitions_are_announced_and_removed_ones_end() {
     fill(&cluster, 1, 0..5);
     let mut second = next(&mut partitions).await;
     assert_eq!(second.partition(), 1);
-    assert_eq!(take(&mut second, 5).await, [0, 1, 2, 3, 4], "from its beginning");
+    assert_eq!(read_numbers(&mut second, 5).await, [0, 1, 2, 3, 4], "from its beginning");
     let removing = async {
         sleep(Duration::from_secs(1)).await;
         handle.remove_partitions("t", [0]).unwrap();
@@ -118,11 +113,11 @@ async fn new_partitions_are_announced_and_removed_ones_end() {
     let (end, ()) = tokio::join!(first.next(), removing);
     assert!(end.is_none());
     fill(&cluster, 1, 5..7);
-    assert_eq!(take(&mut second, 2).await, [5, 6]);
+    assert_eq!(read_numbers(&mut second, 2).await, [5, 6]);
     handle.add_partitions("t", [0]).unwrap();
     let mut first = next(&mut partitions).await;
     fill(&cluster, 0, 0..1);
-    assert_eq!(take(&mut first, 1).await, [0]);
+    assert_eq!(read_numbers(&mut first, 1).await, [0]);
     handle.close();
     assert!(partitions.next().await.is_none());
 }
@@ -158,13 +153,16 @@ async fn a_stream_that_is_dropped_holds_up_nothing() {
     let handle = partitions.handle();
     let mut first = next(&mut partitions).await;
     let mut second = next(&mut partitions).await;
-    take(&mut first, 5).await;
+    read_numbers(&mut first, 5).await;
     drop(first);
-    assert!(take(&mut second, 1_000).await.into_iter().eq(0..1_000));
+    assert!(read_numbers(&mut second, 1_000).await.into_iter().eq(0..1_000));
     assert_eq!(handle.positions().len(), 1, "nobody reads it");
     handle.add_partitions("t", [0]).unwrap();
     let mut first = next(&mut partitions).await;
-    assert!(take(&mut first, 1_000).await.into_iter().eq(0..1_000), "it can be added again");
+    assert!(
+        read_numbers(&mut first, 1_000).await.into_iter().eq(0..1_000),
+        "it can be added again"
+    );
     // Whatever is announced and not taken is dropped with the outer one.
     handle.remove_partitions("t", [0]).unwrap();
     handle.add_partitions("t", [0]).unwrap();
@@ -173,7 +171,7 @@ async fn a_stream_that_is_dropped_holds_up_nothing() {
     fill(&cluster, 3, 0..10);
     sleep(Duration::from_secs(30)).await;
     fill(&cluster, 1, 1_000..1_010);
-    assert!(take(&mut second, 10).await.into_iter().eq(1_000..1_010));
+    assert!(read_numbers(&mut second, 10).await.into_iter().eq(1_000..1_010));
     assert_eq!(handle.positions().len(), 1);
     assert!(first.next().await.is_none());
 }
@@ -188,7 +186,7 @@ async fn a_stream_that_is_dropped_counts_as_read_to_its_end() {
     let work = reader.partitions().try_for_each_concurrent(None, |mut stream| async move {
         // All of one, some of one, nothing of one.
         let count = [100, 7, 0][usize::try_from(stream.partition()).unwrap()];
-        take(&mut stream, count).await;
+        read_numbers(&mut stream, count).await;
         Ok(())
     });
     timeout(Duration::from_secs(60), work).await.expect("no end").unwrap();
@@ -201,7 +199,7 @@ async fn a_partition_can_be_read_by_batch_paused_and_sought() {
     let mut partitions = client.reader().topic("t").build().await.unwrap().partitions();
     let mut stream = next(&mut partitions).await;
     let handle = stream.handle();
-    assert_eq!(take(&mut stream, 3).await, [0, 1, 2]);
+    assert_eq!(read_numbers(&mut stream, 3).await, [0, 1, 2]);
     let mut batches = stream.batches();
     assert_eq!(batches.next().await.unwrap().unwrap().base_offset(), 0);
     assert_eq!(batches.next().await.unwrap().unwrap().base_offset(), 10);
@@ -216,7 +214,7 @@ async fn a_partition_can_be_read_by_batch_paused_and_sought() {
     let (batch, ()) = tokio::join!(batches.next(), resuming);
     assert_eq!(batch.unwrap().unwrap().messages_in(5..8).count(), 3);
     let mut stream = batches.into_messages();
-    assert!(take(&mut stream, 30).await.into_iter().eq(10..40));
+    assert!(read_numbers(&mut stream, 30).await.into_iter().eq(10..40));
 }
 
 #[tokio::test(start_paused = true)]

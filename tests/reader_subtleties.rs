@@ -37,7 +37,7 @@ use kafkio::{
     Client, ErrorKind, IsolationLevel, OutOfRange, Reader, Record, Start, Timestamp, TimestampType,
 };
 use support::transaction::{batch, compressed};
-use support::{number, numbered, read_numbers};
+use support::{expect_nothing, number, numbered, read_numbers};
 use tokio::time::{Instant, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -55,13 +55,6 @@ async fn small(records: usize) -> (FakeCluster, Client) {
         cluster.append("t", 0, numbered(first..records.min(first + 10)));
     }
     (cluster, client)
-}
-
-/// Nothing comes for so long: neither message nor error.
-async fn silent(reader: &mut Reader, time: Duration) {
-    if let Ok(item) = timeout(time, reader.next()).await {
-        panic!("{item:?}");
-    }
 }
 
 async fn offsets(reader: &mut Reader, count: usize) -> Vec<i64> {
@@ -240,7 +233,7 @@ async fn fails(cluster: &FakeCluster, reader: &mut Reader, kind: ErrorKind) {
     let error = timeout(SECOND, reader.next()).await.unwrap().unwrap().unwrap_err();
     assert_eq!(error.kind(), kind, "{error:?}");
     let before = fetches(cluster);
-    silent(reader, 10 * SECOND).await;
+    expect_nothing(reader, 10 * SECOND).await;
     let more = fetches(cluster) - before;
     assert!(more <= 30, "{more} fetches in 10 s");
 }
@@ -299,7 +292,7 @@ async fn without_room_for_sessions_nothing_spins() {
     let builder = FakeCluster::builder().topic("t", 3).fetch_session_slots(0);
     let (cluster, client) = start(builder).await;
     let mut reader = client.reader().topic("t").build().await.unwrap();
-    silent(&mut reader, 10 * SECOND).await;
+    expect_nothing(&mut reader, 10 * SECOND).await;
     let idle = fetches(&cluster);
     assert!((15..=25).contains(&idle), "{idle} fetches in 10 s");
     for partition in 0..3 {
@@ -337,7 +330,7 @@ async fn data_that_nobody_asked_for_is_dropped() {
     for message in support::read(&mut reader, 10).await {
         assert_eq!(message.partition(), 0);
     }
-    silent(&mut reader, 5 * SECOND).await;
+    expect_nothing(&mut reader, 5 * SECOND).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -372,7 +365,7 @@ async fn aborts_may_come_in_any_order() {
         let reader = client.reader().topic("t").isolation(IsolationLevel::ReadCommitted);
         let mut reader = reader.build().await.unwrap();
         assert_eq!(offsets(&mut reader, 6).await, expected, "{order}");
-        silent(&mut reader, SECOND).await;
+        expect_nothing(&mut reader, SECOND).await;
         assert_eq!(reader.handle().position("t", 0), Some(24));
     }
 }
@@ -441,7 +434,7 @@ async fn start_and_reset_are_two_policies() {
     let (cluster, client) = small(30).await;
     let reader = client.reader().topic("t").start(Start::Latest);
     let mut reader = reader.on_out_of_range(OutOfRange::Earliest).build().await.unwrap();
-    silent(&mut reader, SECOND).await;
+    expect_nothing(&mut reader, SECOND).await;
     cluster.append("t", 0, numbered(30..40));
     assert!(read_numbers(&mut reader, 10).await.into_iter().eq(30..40));
     // What comes next is deleted before it is read.
@@ -479,7 +472,7 @@ async fn a_late_answer_does_not_undo_a_seek() {
         let _late = cluster.once(ApiKey::FETCH, |_| Fault::DelayAnswer(SECOND));
         let reader = client.reader().topic("t").start(Start::Offset(5));
         let mut reader = reader.build().await.unwrap();
-        silent(&mut reader, SECOND / 2).await;
+        expect_nothing(&mut reader, SECOND / 2).await;
         reader.handle().seek("t", 0, seek).unwrap();
         let from = match seek {
             Start::Offset(offset) => offset as usize,
@@ -501,7 +494,7 @@ async fn a_late_lookup_does_not_undo_a_seek() {
     for late in [Start::Earliest, Start::Latest, Start::Timestamp(Timestamp::from_millis(0))] {
         let _late = cluster.once(ApiKey::LIST_OFFSETS, |_| Fault::DelayAnswer(SECOND));
         handle.seek("t", 0, late).unwrap();
-        silent(&mut reader, SECOND / 2).await;
+        expect_nothing(&mut reader, SECOND / 2).await;
         handle.seek("t", 0, Start::Offset(20)).unwrap();
         assert_eq!(number(&support::next(&mut reader).await), 20);
         tokio::time::sleep(2 * SECOND).await;
@@ -517,10 +510,10 @@ async fn a_seek_while_paused_counts() {
     let handle = reader.handle();
     assert_eq!(read_numbers(&mut reader, 3).await, [0, 1, 2]);
     handle.pause("t", 0).unwrap();
-    silent(&mut reader, SECOND).await;
+    expect_nothing(&mut reader, SECOND).await;
     handle.seek("t", 0, Start::Offset(20)).unwrap();
     assert_eq!(handle.paused().len(), 1, "a seek resumes nothing");
-    silent(&mut reader, SECOND).await;
+    expect_nothing(&mut reader, SECOND).await;
     handle.resume("t", 0).unwrap();
     assert!(read_numbers(&mut reader, 10).await.into_iter().eq(20..30));
 }

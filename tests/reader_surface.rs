@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is a test")]
 
+#[path = "support/numbers.rs"]
+mod numbers;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,9 +16,10 @@ use kafkio::protocol::messages::list_offsets::ListOffsetsRequest;
 use kafkio::protocol::{ApiKey, ErrorCode};
 use kafkio::testing::{FakeCluster, Fault};
 use kafkio::{
-    Client, End, ErrorKind, IsolationLevel, Message, OutOfRange, Reader, ReaderBuilder,
-    ReaderEvent, Record, Start, Timestamp, TopicPartition,
+    Client, End, ErrorKind, IsolationLevel, OutOfRange, Reader, ReaderBuilder, ReaderEvent, Record,
+    Start, Timestamp, TopicPartition,
 };
+use numbers::{fill, number, read_numbers};
 use tokio::time::{sleep, timeout};
 
 async fn start(topics: &[(&str, i32)]) -> (FakeCluster, Client) {
@@ -26,22 +30,6 @@ async fn start(topics: &[(&str, i32)]) -> (FakeCluster, Client) {
     let cluster = builder.start().await.unwrap();
     let client = cluster.client().metadata_max_age(Duration::from_secs(5)).connect().await.unwrap();
     (cluster, client)
-}
-
-/// Appends the numbers of the range to one partition, one batch each.
-fn fill(cluster: &FakeCluster, topic: &str, partition: i32, numbers: std::ops::Range<usize>) {
-    for n in numbers {
-        cluster.append(topic, partition, [Record::new(n.to_string())]);
-    }
-}
-
-fn number(message: &Message) -> usize {
-    std::str::from_utf8(message.value().unwrap()).unwrap().parse().unwrap()
-}
-
-async fn take(reader: &mut Reader, count: usize) -> Vec<usize> {
-    let messages = reader.by_ref().take(count).map_ok(|message| number(&message)).try_collect();
-    timeout(Duration::from_secs(120), messages).await.expect("the reader is stuck").unwrap()
 }
 
 /// Reads to the end of a reader that has one.
@@ -68,7 +56,7 @@ async fn starts_count_from_both_ends_and_stay_within() {
         (Start::BeforeLatest(i64::MAX), 2),
     ] {
         let mut reader = client.reader().topic("t").start(begin).build().await.unwrap();
-        assert_eq!(take(&mut reader, 1).await, [first], "{begin:?}");
+        assert_eq!(read_numbers(&mut reader, 1).await, [first], "{begin:?}");
     }
     for begin in [Start::AfterEarliest(100), Start::BeforeLatest(0)] {
         let mut reader = client.reader().topic("t").start(begin).build().await.unwrap();
@@ -91,11 +79,11 @@ async fn a_duration_ago_is_a_start() {
     }
     let ago = Start::Ago(Duration::from_secs(210));
     let mut reader = client.reader().topic("t").start(ago).build().await.unwrap();
-    assert_eq!(take(&mut reader, 3).await, [7, 8, 9]);
+    assert_eq!(read_numbers(&mut reader, 3).await, [7, 8, 9]);
     reader.handle().seek("t", 0, Start::Ago(Duration::from_secs(90))).unwrap();
-    assert_eq!(take(&mut reader, 1).await, [9]);
+    assert_eq!(read_numbers(&mut reader, 1).await, [9]);
     reader.handle().seek("t", 0, Start::Ago(Duration::MAX)).unwrap();
-    assert_eq!(take(&mut reader, 1).await, [0]);
+    assert_eq!(read_numbers(&mut reader, 1).await, [0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,14 +101,14 @@ async fn out_of_range_goes_to_the_nearest_or_a_time() {
     };
     let mut reader = at(1, OutOfRange::Nearest).await.unwrap();
     let mut events = reader.handle().events();
-    assert_eq!(take(&mut reader, 1).await, [4], "before the log: at its beginning");
+    assert_eq!(read_numbers(&mut reader, 1).await, [4], "before the log: at its beginning");
     let reset = ReaderEvent::Reset { at: TopicPartition::new("t", 0), from: 1, to: 4 };
     assert_eq!(events.next().now_or_never(), Some(Some(reset)));
     let mut reader = at(50, OutOfRange::Nearest).await.unwrap();
     assert!(is_quiet(&mut reader).await, "behind the log: at its end");
     assert_eq!(reader.handle().position("t", 0), Some(10));
     let mut reader = at(1, OutOfRange::Ago(Duration::from_secs(150))).await.unwrap();
-    assert_eq!(take(&mut reader, 1).await, [8]);
+    assert_eq!(read_numbers(&mut reader, 1).await, [8]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,10 +141,10 @@ async fn an_offset_that_is_not_written_yet_is_waited_for() {
     let (cluster, client) = start(&[("t", 1)]).await;
     fill(&cluster, "t", 0, 0..3);
     let mut reader = client.reader().topic("t").end(End::Offset(5)).build().await.unwrap();
-    assert_eq!(take(&mut reader, 3).await, [0, 1, 2]);
+    assert_eq!(read_numbers(&mut reader, 3).await, [0, 1, 2]);
     assert!(is_quiet(&mut reader).await);
     fill(&cluster, "t", 0, 3..9);
-    assert_eq!(take(&mut reader, 9).await, [3, 4]);
+    assert_eq!(read_numbers(&mut reader, 2).await, [3, 4]);
     assert!(reader.next().await.is_none());
 }
 
@@ -227,10 +215,10 @@ async fn committed_records_are_the_default() {
         Fault::Pass
     });
     let mut reader = client.reader().topic("t").build().await.unwrap();
-    assert_eq!(take(&mut reader, 1).await, [0]);
+    assert_eq!(read_numbers(&mut reader, 1).await, [0]);
     assert!(isolation.load(Ordering::SeqCst));
     let all = client.reader().topic("t").isolation(IsolationLevel::ReadUncommitted);
-    assert_eq!(take(&mut all.build().await.unwrap(), 1).await, [0]);
+    assert_eq!(read_numbers(&mut all.build().await.unwrap(), 1).await, [0]);
     assert!(!isolation.load(Ordering::SeqCst));
 }
 
@@ -250,7 +238,7 @@ async fn topics_that_match_are_read_and_picked_up_and_dropped() {
     cluster.create_topic("new-orders", 1);
     fill(&cluster, "orders-new", 0, 30..32);
     fill(&cluster, "orders-a", 0, 2..3);
-    let mut read = take(&mut reader, 3).await;
+    let mut read = read_numbers(&mut reader, 3).await;
     read.sort_unstable();
     assert_eq!(read, [2, 30, 31], "a new one is read from its beginning");
     assert_eq!(handle.positions().len(), 2);
@@ -279,7 +267,7 @@ async fn a_pattern_that_matches_nothing_waits() {
     assert!(is_quiet(&mut reader).await);
     cluster.create_topic("t1", 1);
     fill(&cluster, "t1", 0, 0..2);
-    assert_eq!(take(&mut reader, 2).await, [0, 1]);
+    assert_eq!(read_numbers(&mut reader, 2).await, [0, 1]);
     let error = client.reader().topics_matching("t[").build().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().starts_with("topics_matching"), "{error}");
@@ -293,27 +281,27 @@ async fn topics_and_partitions_come_and_go_at_run_time() {
     fill(&cluster, "u", 0, 20..23);
     let mut reader = client.reader().partitions("t", [0]).build().await.unwrap();
     let handle = reader.handle();
-    assert_eq!(take(&mut reader, 1).await, [0]);
+    assert_eq!(read_numbers(&mut reader, 1).await, [0]);
     handle.remove_partitions("t", [0]).unwrap();
     assert!(is_quiet(&mut reader).await, "what was fetched is dropped");
     assert_eq!(handle.position("t", 0), None);
     handle.add_topic("u").unwrap();
-    assert_eq!(take(&mut reader, 3).await, [20, 21, 22], "from where the settings say");
+    assert_eq!(read_numbers(&mut reader, 3).await, [20, 21, 22], "from where the settings say");
     handle.add_partitions("t", [1]).unwrap();
-    assert_eq!(take(&mut reader, 3).await, [10, 11, 12]);
+    assert_eq!(read_numbers(&mut reader, 3).await, [10, 11, 12]);
     handle.add_topic("t").unwrap();
-    assert_eq!(take(&mut reader, 3).await, [0, 1, 2]);
+    assert_eq!(read_numbers(&mut reader, 3).await, [0, 1, 2]);
     handle.remove_topic("u").unwrap();
     fill(&cluster, "u", 0, 23..25);
     fill(&cluster, "t", 1, 13..14);
-    assert_eq!(take(&mut reader, 1).await, [13]);
+    assert_eq!(read_numbers(&mut reader, 1).await, [13]);
     assert!(handle.remove_topic("u").is_err());
     handle.add_topic("later").unwrap();
     handle.add_partitions("never", [3]).unwrap();
     handle.remove_topic("never").unwrap();
     cluster.create_topic("later", 1);
     fill(&cluster, "later", 0, 30..31);
-    assert_eq!(take(&mut reader, 1).await, [30]);
+    assert_eq!(read_numbers(&mut reader, 1).await, [30]);
     // A removal is not undone by an addition that came before it.
     for _ in 0..10 {
         handle.add_topic("u").unwrap();
@@ -332,19 +320,19 @@ async fn a_paused_partition_is_neither_read_nor_fetched_and_loses_nothing() {
     cluster.append("t", 0, (10..20).map(|n| Record::new(n.to_string())));
     let mut reader = client.reader().topic("t").build().await.unwrap();
     let handle = reader.handle();
-    assert_eq!(take(&mut reader, 5).await, [0, 1, 2, 3, 4]);
+    assert_eq!(read_numbers(&mut reader, 5).await, [0, 1, 2, 3, 4]);
     handle.pause("t", 0).unwrap();
     assert_eq!(handle.paused(), [TopicPartition::new("t", 0)]);
     fill(&cluster, "t", 1, 100..103);
-    assert_eq!(take(&mut reader, 3).await, [100, 101, 102], "the other goes on");
+    assert_eq!(read_numbers(&mut reader, 3).await, [100, 101, 102], "the other goes on");
     assert!(is_quiet(&mut reader).await);
     fill(&cluster, "t", 0, 20..25);
     assert_eq!(handle.position("t", 0), Some(5));
     let before = cluster.bytes_sent();
     handle.resume("t", 0).unwrap();
-    assert_eq!(take(&mut reader, 15).await, (5..20).collect::<Vec<_>>());
+    assert_eq!(read_numbers(&mut reader, 15).await, (5..20).collect::<Vec<_>>());
     assert_eq!(cluster.bytes_sent(), before, "what had been fetched is not fetched again");
-    assert_eq!(take(&mut reader, 5).await, (20..25).collect::<Vec<_>>());
+    assert_eq!(read_numbers(&mut reader, 5).await, (20..25).collect::<Vec<_>>());
     assert!(handle.pause("t", 9).is_err());
 }
 
@@ -398,7 +386,7 @@ async fn pauses_and_seeks_in_any_order_lose_and_repeat_nothing() {
     }
     handle.resume_all().unwrap();
     let left = 400 - next[0] - next[1];
-    assert_eq!(take(&mut reader, left).await.len(), left);
+    assert_eq!(read_numbers(&mut reader, left).await.len(), left);
     assert_eq!((handle.position("t", 0), handle.position("t", 1)), (Some(200), Some(200)));
 }
 
@@ -417,7 +405,7 @@ async fn lag_is_live_and_exact_on_demand() {
     fill(&cluster, "t", 0, 0..10);
     let mut reader = client.reader().topic("t").build().await.unwrap();
     let handle = reader.handle();
-    take(&mut reader, 4).await;
+    read_numbers(&mut reader, 4).await;
     assert_eq!(handle.fetch_lag("t", 0).await.unwrap(), 6);
     handle.pause_all().unwrap();
     fill(&cluster, "t", 0, 10..20);
@@ -426,7 +414,7 @@ async fn lag_is_live_and_exact_on_demand() {
     assert_eq!(handle.fetch_total_lag().await.unwrap(), 21);
     assert!(handle.fetch_lag("t", 7).await.is_err());
     handle.resume_all().unwrap();
-    take(&mut reader, 21).await;
+    read_numbers(&mut reader, 21).await;
     assert_eq!(handle.total_lag(), Some(0));
     assert_eq!(handle.fetch_total_lag().await.unwrap(), 0);
 }
@@ -439,7 +427,7 @@ async fn stats_and_config_tell_what_a_reader_does() {
     let reader = client.reader().topic("t").buffer_bytes(1 << 20).start(Start::Offset(0));
     let mut reader = reader.build().await.unwrap();
     let handle = reader.handle();
-    take(&mut reader, 15).await;
+    read_numbers(&mut reader, 15).await;
     assert!(is_quiet(&mut reader).await);
     let stats = handle.stats();
     assert_eq!((stats.batches, stats.messages, stats.errors), (2, 15, 0));
@@ -448,7 +436,7 @@ async fn stats_and_config_tell_what_a_reader_does() {
     assert!(stats.fetched_bytes >= stats.bytes, "{stats:?}");
     assert_eq!((stats.buffered_bytes, stats.fetch_errors), (0, 0), "{stats:?}");
     let mut another = handle.config().build().await.unwrap();
-    assert_eq!(take(&mut another, 15).await.len(), 15);
+    assert_eq!(read_numbers(&mut another, 15).await.len(), 15);
 }
 
 #[tokio::test(start_paused = true)]
@@ -457,7 +445,7 @@ async fn events_tell_when_the_end_is_reached() {
     fill(&cluster, "t", 0, 0..3);
     let mut reader = client.reader().topic("t").build().await.unwrap();
     let mut events = reader.handle().events();
-    take(&mut reader, 3).await;
+    read_numbers(&mut reader, 3).await;
     assert!(is_quiet(&mut reader).await);
     let caught_up = |partition, offset| {
         let at = TopicPartition::new("t", partition);
@@ -471,7 +459,7 @@ async fn events_tell_when_the_end_is_reached() {
     assert!(told.contains(&caught_up(1, 0)), "an empty one too: {told:?}");
     assert_eq!(told.len(), 2, "once each: {told:?}");
     fill(&cluster, "t", 0, 3..5);
-    take(&mut reader, 2).await;
+    read_numbers(&mut reader, 2).await;
     assert!(is_quiet(&mut reader).await);
     assert!(events.by_ref().any(|event| std::future::ready(event == caught_up(0, 5))).await);
     let handle = reader.handle();
@@ -490,24 +478,24 @@ async fn what_is_added_begins_where_it_is_told() {
     let reader = client.reader().topic("u").partitions("t", [0]).start(Start::Offset(9));
     let reader = reader.start_of_topic("t", Start::Offset(8));
     let mut reader = reader.build().await.unwrap();
-    let mut read = take(&mut reader, 3).await;
+    let mut read = read_numbers(&mut reader, 3).await;
     read.sort_unstable();
     assert_eq!(read, [8, 9, 9]);
     let handle = reader.handle();
     handle.add_partitions_at("t", [(1, Start::Offset(7)), (5, Start::Offset(2))]).unwrap();
-    assert_eq!(take(&mut reader, 3).await, [7, 8, 9]);
+    assert_eq!(read_numbers(&mut reader, 3).await, [7, 8, 9]);
     handle.remove_partitions("t", [0, 1, 5]).unwrap();
     handle.add_topic("t").unwrap();
     handle.remove_partitions("t", [2]).unwrap();
-    let mut read = take(&mut reader, 4).await;
+    let mut read = read_numbers(&mut reader, 4).await;
     read.sort_unstable();
     assert_eq!(read, [8, 8, 9, 9], "read again from where the settings say");
     handle.add_topic("t").unwrap();
-    assert_eq!(take(&mut reader, 2).await, [8, 9], "what was removed is not new");
+    assert_eq!(read_numbers(&mut reader, 2).await, [8, 9], "what was removed is not new");
     handle.add_partitions_at("t", [(5, Start::Offset(2))]).unwrap();
     cluster.add_partitions("t", 6);
     fill(&cluster, "t", 5, 0..4);
-    assert_eq!(take(&mut reader, 2).await, [2, 3], "also one that did not exist yet");
+    assert_eq!(read_numbers(&mut reader, 2).await, [2, 3], "also one that did not exist yet");
     for refused in [
         handle.add_topic(""),
         handle.add_partitions("", [0]),
@@ -527,7 +515,7 @@ async fn a_pattern_takes_over_no_chosen_partitions() {
     fill(&cluster, "t2", 0, 20..22);
     let reader = client.reader().topics_matching("t.").partitions("t1", [0]);
     let mut reader = reader.build().await.unwrap();
-    assert_eq!(take(&mut reader, 2).await, [20, 21]);
+    assert_eq!(read_numbers(&mut reader, 2).await, [20, 21]);
     assert!(is_quiet(&mut reader).await);
     let handle = reader.handle();
     handle.remove_partitions("t1", [0]).unwrap();
@@ -560,11 +548,11 @@ async fn a_batch_that_was_read_is_not_handed_out_again() {
         cluster.append("t", 0, numbers.map(|n| Record::new(n.to_string())));
     }
     let mut reader = client.reader().topic("t").build().await.unwrap();
-    take(&mut reader, 10).await;
+    read_numbers(&mut reader, 10).await;
     let mut batches = reader.batches();
     assert_eq!(batches.next().await.unwrap().unwrap().base_offset(), 10);
     let mut reader = batches.into_messages();
-    take(&mut reader, 10).await;
+    read_numbers(&mut reader, 10).await;
     // Put aside meanwhile.
     reader.handle().pause_all().unwrap();
     assert!(is_quiet(&mut reader).await);

@@ -160,13 +160,9 @@ impl Feed {
             }
             // A reader with data at hand never waits: it must still let other tasks run.
             let progress = ready!(tokio::task::coop::poll_proceed(cx));
-            let chunk = match self.ready.pop_front() {
-                Some(chunk) => chunk,
-                None => match self.events.poll_recv(cx) {
-                    Poll::Ready(Some(chunks)) => {
-                        self.ready.extend(chunks);
-                        continue;
-                    }
+            let Some(chunk) = self.ready.pop_front() else {
+                match self.events.poll_recv(cx) {
+                    Poll::Ready(Some(chunks)) => self.ready.extend(chunks),
                     Poll::Ready(None) => return Poll::Ready(None),
                     Poll::Pending => {
                         self.signal().register(cx.waker());
@@ -181,7 +177,8 @@ impl Feed {
                         count(&self.shared.counters.waits, 1);
                         return Poll::Pending;
                     }
-                },
+                }
+                continue;
             };
             progress.made_progress();
             if let Some(item) = self.take(chunk) {

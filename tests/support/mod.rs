@@ -1,5 +1,6 @@
 //! What a scenario needs from a cluster, and what many scenarios do with one.
 
+pub mod numbers;
 pub mod sasl;
 pub mod transaction;
 
@@ -8,19 +9,17 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use futures::StreamExt;
 use kafkio::admin::topics::NewTopic;
 use kafkio::admin::{Results, Target};
 use kafkio::protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 use kafkio::protocol::{ErrorCode, Request};
-use kafkio::{Client, ClientBuilder, Message, Reader, Record, TopicPartition};
-use tokio::time::{Instant, sleep, timeout};
+use kafkio::{Client, ClientBuilder, Record, TopicPartition};
+#[allow(unused_imports, reason = "not all programs of tests need all of it")]
+pub use numbers::{PATIENCE, expect_nothing, next, number, numbered, read, read_numbers};
+use tokio::time::{Instant, sleep};
 
 /// The time limit of one scenario.
 pub const TIME_LIMIT: Duration = Duration::from_secs(120);
-
-/// How long a scenario waits for one thing. Long: brokers that die are noticed by a timeout.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a scenario returns; what it finds wrong is a panic.
 pub type Outcome = Result<(), Skipped>;
@@ -264,41 +263,6 @@ pub async fn write(client: &Client, topic: &str, records: impl IntoIterator<Item
     writer.close().await.expect("the writer closes");
 }
 
-/// Records whose values are these numbers.
-pub fn numbered(numbers: std::ops::Range<usize>) -> impl Iterator<Item = Record> {
-    numbers.map(|n| Record::new(n.to_string()))
-}
-
-/// The number in a message of [`numbered`] records.
-pub fn number(message: &Message) -> usize {
-    let value = message.value().expect("a value");
-    std::str::from_utf8(value).expect("text").parse().expect("a number")
-}
-
-/// The next message, which must come.
-pub async fn next(reader: &mut Reader) -> Message {
-    match timeout(PATIENCE, reader.next()).await {
-        Ok(Some(Ok(message))) => message,
-        Ok(Some(Err(error))) => panic!("an error in place of a message: {error:?}"),
-        Ok(None) => panic!("the stream ended"),
-        Err(_) => panic!("no message for {PATIENCE:?}; {:?}", reader.handle()),
-    }
-}
-
-/// So many messages, which must come.
-pub async fn read(reader: &mut Reader, count: usize) -> Vec<Message> {
-    let mut messages = Vec::with_capacity(count);
-    while messages.len() < count {
-        messages.push(next(reader).await);
-    }
-    messages
-}
-
-/// So many numbers out of [`numbered`] records.
-pub async fn read_numbers(reader: &mut Reader, count: usize) -> Vec<usize> {
-    read(reader, count).await.iter().map(number).collect()
-}
-
 /// Waits until the work gives something: brokers learn one by one of what was changed.
 #[allow(dead_code, reason = "not all programs of tests need it")]
 pub async fn eventually<T>(what: &str, mut work: impl AsyncFnMut() -> Option<T>) -> T {
@@ -352,11 +316,4 @@ pub async fn coordinated<R: Request<Response: Debug>>(
 #[allow(dead_code, reason = "not all programs of tests need it")]
 pub fn code<'a, T: 'a>(result: impl Into<Option<&'a kafkio::Result<T>>>) -> Option<ErrorCode> {
     result.into().expect("it was asked for").as_ref().err().and_then(kafkio::Error::code)
-}
-
-/// Checks that nothing comes for a while: neither message nor error, nor the end.
-pub async fn expect_nothing(reader: &mut Reader, wait: Duration) {
-    if let Ok(item) = timeout(wait, reader.next()).await {
-        panic!("expected nothing, not {item:?}");
-    }
 }
