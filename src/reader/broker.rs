@@ -110,7 +110,7 @@ impl Loop {
         loop {
             self.read_inbox();
             let now = Instant::now();
-            // The next request goes out before what has come is decoded.
+            let is_waiting = self.waiting.is_some();
             let until = match self.advance(now).await {
                 Ok(until) => until.into_iter().chain(self.session.next_look(now)).min(),
                 Err(error) => {
@@ -118,6 +118,11 @@ impl Loop {
                     self.not_before
                 }
             };
+            if self.waiting.is_some() && !is_waiting {
+                // The next request goes out before what has come is decoded: the connection's task
+                // may be the next on this thread, and no other would take it over.
+                tokio::task::yield_now().await;
+            }
             let step = self.decode();
             match step {
                 Step::Closed => return,
