@@ -20,7 +20,7 @@ use kafkio::{
     Client, Compression, End, ErrorKind, OutOfRange, PartitionStream, Partitions, Reader, Record,
     Start,
 };
-use numbers::{fill, next_error, number, read_numbers};
+use numbers::{expect_nothing, fill, next_error, number, read_numbers};
 use tokio::time::{Instant, sleep, timeout};
 
 fn cluster() -> FakeClusterBuilder {
@@ -553,4 +553,20 @@ async fn an_end_means_nothing_in_a_topic_made_anew() {
     assert_eq!(next_error(&mut reader).await.kind(), ErrorKind::DataLoss);
     let end = timeout(Duration::from_secs(10), reader.next()).await.expect("it ends");
     assert!(end.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn partitions_that_fail_together_come_back_together() {
+    let cluster = cluster().topic("t", 500).start().await.unwrap();
+    let refuse =
+        cluster.on(ApiKey::LIST_OFFSETS, |_| Fault::Error(ErrorCode::LEADER_NOT_AVAILABLE));
+    let client = client(&cluster).await;
+    let mut reader = client.reader().topic("t").start(Start::Latest).build().await.unwrap();
+    expect_nothing(&mut reader, Duration::from_secs(5)).await;
+    let asked = cluster.requests().iter().filter(|it| it.api_key == ApiKey::LIST_OFFSETS).count();
+    assert!((3..20).contains(&asked), "{asked} lookups");
+    drop(refuse);
+    expect_nothing(&mut reader, Duration::from_secs(5)).await;
+    fill(&cluster, "t", 499, 0..1);
+    assert_eq!(read_numbers(&mut reader, 1).await, [0]);
 }

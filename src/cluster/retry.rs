@@ -18,8 +18,18 @@ impl Backoff {
     /// The wait after the given number of failures: doubled each time, and up to a fifth more or
     /// less, so that clients which failed together do not come back together.
     pub(crate) fn after(self, failures: u32) -> Duration {
-        let doubled = self.min.saturating_mul(1 << failures.saturating_sub(1).min(16));
-        doubled.min(self.max).mul_f64(0.8 + 0.4 * fastrand::f64())
+        self.drawn().exactly(failures)
+    }
+
+    /// With its jitter drawn already: for those who fail together, and are to come back together.
+    pub(crate) fn drawn(self) -> Self {
+        let jitter = 0.8 + 0.4 * fastrand::f64();
+        Self { min: self.min.mul_f64(jitter), max: self.max.mul_f64(jitter) }
+    }
+
+    /// As [`after`](Self::after), without jitter.
+    pub(crate) fn exactly(self, failures: u32) -> Duration {
+        self.min.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(self.max)
     }
 }
 

@@ -329,7 +329,7 @@ impl Loop {
             broker: self.lane.broker,
             config: &self.context.config,
             now,
-            backoff,
+            backoff: backoff.drawn(),
             replica_age: cluster.config().metadata_max_age,
             is_broker: &|id| metadata.brokers.contains_key(&id),
         };

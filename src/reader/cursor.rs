@@ -168,10 +168,12 @@ impl Cursor {
         self.retry_at = None;
     }
 
-    /// Takes the partition out of the fetches for a while.
+    /// Takes the partition out of the fetches for a while. The jitter is drawn once for all that
+    /// fail together: a thousand partitions that came back one by one would be looked through a
+    /// thousand times.
     pub(super) fn failed(&mut self, now: Instant, backoff: Backoff) {
         self.failures += 1;
-        self.retry_at = Some(now + backoff.after(self.failures));
+        self.retry_at = Some(now + backoff.exactly(self.failures));
     }
 }
 

@@ -9,7 +9,7 @@ use super::cursor::Origin;
 use super::events::ReaderEvent;
 use super::partition::Partition;
 use super::{Config, OutOfRange};
-use crate::cluster::{EARLIEST, FoundOffset, LATEST, list_offsets_at};
+use crate::cluster::{Backoff, EARLIEST, FoundOffset, LATEST, list_offsets_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::{Start, Timestamp};
 
@@ -88,6 +88,7 @@ pub(super) async fn resolve(context: Context, leader: i32, lookups: Vec<Lookup>)
     // The ends first, and alone: a record that comes in between must not lie before them, unseen.
     let mut ends = ask(&of_ends).await;
     let mut found = ask(&questions).await;
+    let (now, backoff) = (Instant::now(), cluster.config().backoff.drawn());
     for lookup in lookups {
         let (wanted, at) = (wanted(&lookup), &lookup.partition.at);
         let answer = |answers: &mut Result<std::collections::HashMap<_, _>>| match answers {
@@ -112,7 +113,7 @@ pub(super) async fn resolve(context: Context, leader: i32, lookups: Vec<Lookup>)
                 Error::new(ErrorKind::Protocol, text).retriable(true)
             })
         });
-        settle(&context, &lookup, result);
+        settle(&context, &lookup, result, now, backoff);
     }
 }
 
@@ -121,6 +122,8 @@ fn settle(
     context: &Context,
     Lookup { partition, epoch, origin }: &Lookup,
     found: Result<(i64, i32)>,
+    now: Instant,
+    backoff: Backoff,
 ) {
     match found {
         Ok((to, leader_epoch)) => {
@@ -133,9 +136,8 @@ fn settle(
         }
         Err(error) if error.is_retriable() => {
             tracing::debug!(partition = %partition.at, %error, "start not found yet");
-            let cluster = &context.cluster;
-            cluster.refresh();
-            partition.unresolved(*epoch, *origin, Instant::now(), cluster.config().backoff);
+            context.cluster.refresh();
+            partition.unresolved(*epoch, *origin, now, backoff);
         }
         Err(error) => {
             if partition.unresolvable(*epoch) {

@@ -33,6 +33,7 @@ pub(super) async fn ask(context: Context, leader: i32, checks: Vec<Check>) {
     let cluster = &context.cluster;
     let answers = cluster.attempt(&Target::Broker(leader), |_| request(&checks)).await;
     let mut answers = answers.map(by_partition);
+    let (now, backoff) = (Instant::now(), cluster.config().backoff.drawn());
     for check in checks {
         let at = &check.partition.at;
         let answer = match &mut answers {
@@ -66,7 +67,7 @@ pub(super) async fn ask(context: Context, leader: i32, checks: Vec<Check>) {
             }
             Verdict::Again => {
                 cluster.refresh();
-                partition.unvalidated(&check, Instant::now(), cluster.config().backoff);
+                partition.unvalidated(&check, now, backoff);
             }
         }
     }

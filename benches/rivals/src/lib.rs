@@ -218,16 +218,16 @@ struct Clock {
 
 impl Clock {
     fn start() -> Self {
-        Self { wall: Instant::now(), cpu: cpu() }
+        Self { wall: Instant::now(), cpu: cpu_time() }
     }
 
     fn stop(self, size: usize) -> Outcome {
-        let (wall, cpu) = (self.wall.elapsed(), cpu() - self.cpu);
+        let (wall, cpu) = (self.wall.elapsed(), cpu_time() - self.cpu);
         Outcome { wall, cpu, size, samples: Vec::new() }
     }
 }
 
-fn cpu() -> Duration {
+pub fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     Duration::from_secs(seconds)
