@@ -13,7 +13,9 @@ use kafkio::protocol::messages::add_partitions_to_txn::{
 };
 use kafkio::protocol::messages::end_txn::{EndTxnRequest, EndTxnResponse};
 use kafkio::protocol::messages::init_producer_id::InitProducerIdRequest;
-use kafkio::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use kafkio::protocol::messages::produce::{
+    PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
+};
 use kafkio::{Client, Timestamp, TopicPartition};
 
 use super::{TestCluster, coordinated, eventually, unique, until};
@@ -94,10 +96,11 @@ impl Producer {
             topic_data: vec![topic],
             ..Default::default()
         };
-        let response = self.client.send(Target::Leader(at.clone()), request).await.unwrap();
-        let partition = &response.responses[0].partition_responses[0];
-        assert_eq!(ErrorCode(partition.error_code), ErrorCode::NONE, "{partition:?}");
-        partition.base_offset
+        // A leader that has just been elected may not know it yet.
+        let told = |it: &ProduceResponse| it.responses[0].partition_responses[0].error_code;
+        let leader = Target::Leader(at.clone());
+        let response = coordinated(&self.client, leader, &request, told).await;
+        response.responses[0].partition_responses[0].base_offset
     }
 
     /// Commits or aborts; what the coordinator says.
