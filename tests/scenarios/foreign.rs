@@ -39,6 +39,16 @@ async fn all(client: &Client, topic: &str, level: IsolationLevel) -> Vec<Message
     timeout(PATIENCE, messages).await.expect("the reader ends")
 }
 
+/// A topic that keeps records as old as those of the Java program: else a broker deletes them whenever
+/// it happens to look, 30 s after it has started and each five minutes.
+async fn keeping(cluster: &impl TestCluster, name: &str) -> String {
+    let copies = i16::try_from(cluster.brokers().min(3)).unwrap();
+    let topic = unique(name);
+    let new = NewTopic::new(&topic).partitions(1).replication_factor(copies);
+    create(cluster, new.config("retention.ms", "-1")).await;
+    topic
+}
+
 /// Checks 300 records of each codec, from the offset on.
 async fn check(client: &Client, topic: &str, codecs: &[&str], from: usize) -> Vec<Message> {
     let reader = client.reader().topic(topic).start(Start::Offset(from as i64));
@@ -53,7 +63,7 @@ async fn check(client: &Client, topic: &str, codecs: &[&str], from: usize) -> Ve
 pub async fn java_codecs(cluster: &impl TestCluster) -> Outcome {
     cluster.needs(Need::Java)?;
     let client = connect(cluster).await;
-    let topic = topic(cluster, "java-codecs", 1).await;
+    let topic = keeping(cluster, "java-codecs").await;
     let codecs = codecs(cluster, 5);
     java(cluster, "codecs", &topic, &codecs.join(",")).await;
     for from in [0, 1, 299, 450] {
@@ -92,6 +102,7 @@ pub async fn java_old_formats(cluster: &impl TestCluster) -> Outcome {
     for (format, kind) in [("0.9.0", TimestampType::None), ("0.10.0", TimestampType::CreateTime)] {
         let topic = unique("java-format");
         let new = NewTopic::new(&topic).partitions(1).replication_factor(1);
+        let new = new.config("retention.ms", "-1");
         create(cluster, new.config("message.format.version", format)).await;
         java(cluster, "codecs", &topic, &codecs.join(",")).await;
         for from in [0, 350] {
@@ -107,7 +118,7 @@ pub async fn java_transactions(cluster: &impl TestCluster) -> Outcome {
     cluster.needs(Need::Java)?;
     cluster.needs(Need::Kafka(0, 11))?;
     let client = connect(cluster).await;
-    let topic = topic(cluster, "java-transactions", 1).await;
+    let topic = keeping(cluster, "java-transactions").await;
     java(cluster, "transactions", &topic, &unique("java-id")).await;
     let committed = (0..10).step_by(2);
     let committed = committed.flat_map(|t| (0..50).map(move |n| format!("commit {t} {n}")));
