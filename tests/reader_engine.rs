@@ -570,3 +570,23 @@ async fn partitions_that_fail_together_come_back_together() {
     fill(&cluster, "t", 499, 0..1);
     assert_eq!(read_numbers(&mut reader, 1).await, [0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_is_far_away_is_asked_for_more_at_once() {
+    let cluster = cluster().topic("t", 4).start().await.unwrap();
+    let value = Bytes::from(vec![b'v'; 60_000]);
+    for n in 0..800 {
+        cluster.append("t", n % 4, [Record::new(value.clone())]);
+    }
+    let client = client(&cluster).await;
+    let mut most = Vec::new();
+    for away in [Duration::ZERO, Duration::from_millis(50)] {
+        let _far = cluster.on(ApiKey::FETCH, move |_| Fault::DelayAnswer(away));
+        cluster.clear_requests();
+        let reader = client.reader().topic("t").end(End::Latest).build().await.unwrap();
+        assert_eq!(reader.try_collect::<Vec<_>>().await.unwrap().len(), 800);
+        most.push(fetches(&cluster).iter().map(|it| it.max_bytes).max().unwrap());
+    }
+    // Four partitions of a mebibyte each: more does not come.
+    assert_eq!(most, [1 << 20, 8 << 20]);
+}
