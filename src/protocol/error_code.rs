@@ -238,6 +238,16 @@ impl ErrorCode {
         }
     }
 
+    /// Whether the numbers of a producer's batches do not follow on what the log has.
+    pub(crate) const fn is_sequence_broken(self) -> bool {
+        matches!(
+            self,
+            Self::OUT_OF_ORDER_SEQUENCE_NUMBER
+                | Self::UNKNOWN_PRODUCER_ID
+                | Self::INVALID_PRODUCER_EPOCH
+        )
+    }
+
     /// Whether another broker coordinates the group or transactional id, or will: the client
     /// should look the coordinator up again before it tries again.
     pub const fn is_coordinator_moved(self) -> bool {

@@ -23,6 +23,22 @@ impl ProducerState {
         Self { id: -1, epoch: -1, base_sequence: -1, transactional: false };
 }
 
+/// The same batch, of format 2, in the name of another producer.
+pub(crate) fn renumber(batch: &[u8], producer: ProducerState) -> Bytes {
+    let mut batch = BytesMut::from(batch);
+    seal(&mut batch, producer);
+    batch.freeze()
+}
+
+/// Names the producer, and sets the checksum.
+fn seal(batch: &mut BytesMut, producer: ProducerState) {
+    patch(batch, 43, producer.id.to_be_bytes());
+    patch(batch, 51, producer.epoch.to_be_bytes());
+    patch(batch, 53, producer.base_sequence.to_be_bytes());
+    let checksum = crc32c::crc32c(batch.get(CHECKSUM_END..).unwrap_or_default());
+    patch(batch, 17, checksum.to_be_bytes());
+}
+
 /// A batch that is being written: each record is encoded once, when it is appended.
 #[derive(Debug)]
 pub(crate) struct BatchEncoder {
@@ -132,12 +148,8 @@ impl BatchEncoder {
         patch(&mut batch, 23, (count - 1).to_be_bytes()); // last offset delta
         patch(&mut batch, 27, self.base_timestamp.to_be_bytes());
         patch(&mut batch, 35, self.max_timestamp.to_be_bytes());
-        patch(&mut batch, 43, producer.id.to_be_bytes());
-        patch(&mut batch, 51, producer.epoch.to_be_bytes());
-        patch(&mut batch, 53, producer.base_sequence.to_be_bytes());
         patch(&mut batch, 57, count.to_be_bytes());
-        let checksum = crc32c::crc32c(batch.get(CHECKSUM_END..).unwrap_or_default());
-        patch(&mut batch, 17, checksum.to_be_bytes());
+        seal(&mut batch, producer);
         Ok(batch.freeze())
     }
 

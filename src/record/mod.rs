@@ -52,7 +52,7 @@ mod tests;
 
 pub use batch::{Batch, Messages, RecordRef, Records, TimestampType};
 pub use compression::{Codec, Compression};
-pub(crate) use encode::{BatchEncoder, ProducerState};
+pub(crate) use encode::{BatchEncoder, ProducerState, renumber};
 pub use error::RecordError;
 pub(crate) use isolation::Filter;
 pub use message::Message;

@@ -4,7 +4,7 @@
 //! # Invariants
 //!
 //! - The batches of a partition leave in the order in which they were opened, also after failures:
-//!   a batch that comes back goes to the front, and no other leaves while it is away.
+//!   several are under way only if they are numbered, and after one has failed they leave one by one.
 //! - A partition that has a batch to send stands in the queue of its leader; one without a leader,
 //!   or with as much in flight as it may have, stands in none.
 //! - A lane that has found nothing is woken by the first thing that it could send earlier than it
@@ -21,9 +21,11 @@ use super::batch::{At, Batch};
 use super::budget::Budget;
 use super::delivery::{BatchResult, Delivery, Outcome};
 use super::queue::{Choice, Limits, Partition, Topic};
+use super::sequence::{Identity, Producer};
 use super::spare::Spare;
 use crate::cluster::TopicMetadata;
 use crate::error::{Error, Result};
+use crate::protocol::ErrorCode;
 use crate::record::Record;
 use crate::types::Timestamp;
 use crate::wire::Uuid;
@@ -37,6 +39,11 @@ pub(super) struct Accumulator {
     lanes: BTreeMap<i32, Lane>,
     spare: Spare,
     state: State,
+    producer: Producer,
+    /// Batches of one partition that may be under way together, if they are numbered.
+    numbered: usize,
+    /// How many batches were opened.
+    opened: u64,
 }
 
 #[derive(Debug)]
@@ -97,7 +104,11 @@ pub(super) struct Expired {
 }
 
 impl Accumulator {
-    pub(super) fn new(limits: Limits, budget: Arc<Budget>) -> Self {
+    /// Where batches are numbered, nothing leaves before [`identify`](Self::identify).
+    pub(super) fn new(limits: Limits, budget: Arc<Budget>, is_idempotent: bool) -> Self {
+        let producer = if is_idempotent { Producer::Wanted(None) } else { Producer::Nobody };
+        let numbered = limits.in_flight;
+        let limits = Limits { in_flight: usize::from(!is_idempotent), ..limits };
         let spare = Spare::new(limits.spare_bytes);
         Self {
             limits,
@@ -107,7 +118,34 @@ impl Accumulator {
             lanes: BTreeMap::new(),
             spare,
             state: State::Open,
+            producer,
+            numbered,
+            opened: 0,
         }
+    }
+
+    /// Whether a broker is to be asked for an id.
+    pub(super) fn wants_identity(&self) -> bool {
+        matches!(self.producer, Producer::Wanted(_))
+    }
+
+    /// The writer is this producer from now on, or none if the brokers know no such thing.
+    pub(super) fn identify(&mut self, identity: Option<Identity>) -> Wakes {
+        self.producer = identity.map_or(Producer::Nobody, Producer::Known);
+        self.limits.in_flight = if identity.is_some() { self.numbered } else { 1 };
+        let mut wakes = Wakes::default();
+        for (topic, it) in self.topics.iter_mut().enumerate() {
+            for (number, partition) in it.partitions.iter_mut().enumerate() {
+                let at = At { topic, partition: number };
+                touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
+            }
+        }
+        wakes
+    }
+
+    /// There is no id yet, and why.
+    pub(super) fn not_identified(&mut self, error: Error) {
+        self.producer = Producer::Wanted(Some(error));
     }
 
     /// Why nothing more is accepted.
@@ -147,12 +185,17 @@ impl Accumulator {
         let Some(topic) = self.topics.get_mut(index) else {
             return wakes;
         };
+        let is_new = !topic.id.is_nil() && topic.id != metadata.id;
         topic.id = metadata.id;
         topic.count = metadata.partitions.len();
         let total = topic.count.max(topic.partitions.len());
         topic.partitions.resize_with(total, Partition::default);
         topic.led.clear();
         for (number, partition) in topic.partitions.iter_mut().enumerate() {
+            if is_new {
+                // Its log knows nothing of what the old one had.
+                partition.sequence.break_off();
+            }
             let leader = metadata.partitions.get(number).and_then(|known| known.leader);
             if leader.is_some() {
                 topic.led.push(number);
@@ -227,7 +270,9 @@ impl Accumulator {
             let result = BatchResult::new(topic.name.clone(), partition);
             let deadline = opened + limits.delivery_timeout;
             let buffer = self.spare.take();
-            Batch::open(at, result, buffer, self.budget.clone(), opened, deadline)
+            self.opened += 1;
+            let order = self.opened;
+            Batch::open(at, order, result, buffer, self.budget.clone(), opened, deadline)
         });
         let delivery = batch.push(record, timestamp, size);
         // The next record of this size would not fit: no need to wait for it.
@@ -246,7 +291,7 @@ impl Accumulator {
     /// Takes what may leave to a broker now: a batch of each partition, in turn, up to `max_bytes`,
     /// but one at least.
     pub(super) fn drain(&mut self, broker: i32, max_bytes: usize, now: Instant) -> Drained {
-        let limits = &self.limits;
+        let limits = &mut self.limits;
         let Some(lane) = self.lanes.get_mut(&broker) else {
             return Drained::Idle(None);
         };
@@ -273,7 +318,13 @@ impl Accumulator {
                         lane.queue.push_front(at);
                         break;
                     }
-                    let (batch, was_open) = partition.take();
+                    let (batch, was_open) = partition.take(&mut self.producer);
+                    if batch.is_none() && matches!(self.producer, Producer::Wanted(_)) {
+                        // Nothing leaves before there is another id.
+                        limits.in_flight = 0;
+                        partition.queued = false;
+                        break;
+                    }
                     partition.queued = partition.due(limits).is_some();
                     if partition.queued {
                         lane.queue.push_back(at);
@@ -312,11 +363,14 @@ impl Accumulator {
         Drained::Idle(until)
     }
 
-    /// A batch is done with, however it ended.
-    pub(super) fn complete(&mut self, at: At, result: &Arc<BatchResult>) -> Wakes {
+    /// A batch is done with: it is written, or never will be.
+    pub(super) fn complete(&mut self, at: At, result: &Arc<BatchResult>, written: bool) -> Wakes {
         let mut wakes = Wakes::default();
         if let Some(partition) = partition(&mut self.topics, at) {
             partition.landed(result);
+            if !written {
+                partition.sequence.break_off();
+            }
             (partition.failures, partition.retry_at) = (0, None);
             partition.last_error = None;
             touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
@@ -341,7 +395,14 @@ impl Accumulator {
         partition.landed(batch.result());
         // Its records may have been told that it was too late while it was away.
         let late = failed || batch.result().is_settled();
-        partition.failures += 1;
+        let is_gap = error.code().is_some_and(ErrorCode::is_sequence_broken);
+        if late || (is_gap && partition.is_oldest(&batch)) {
+            partition.sequence.break_off();
+        }
+        // What comes behind one that has failed has not failed itself.
+        if !is_gap || partition.failures == 0 {
+            partition.failures += 1;
+        }
         // If the leader has changed meanwhile, the new one has not failed.
         let backoff = self.limits.backoff.after(partition.failures);
         partition.retry_at = (partition.leader == Some(broker)).then(|| now + backoff);
@@ -349,7 +410,7 @@ impl Accumulator {
         let back = if late {
             Some(batch)
         } else {
-            partition.closed.push_front(batch);
+            partition.put_back([batch]);
             None
         };
         touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
@@ -375,8 +436,7 @@ impl Accumulator {
         };
         partition.landed(whole);
         (partition.failures, partition.retry_at) = (0, None);
-        partition.closed.push_front(rest);
-        partition.closed.push_front(first);
+        partition.put_back([first, rest]);
         touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
         Ok(wakes)
     }
@@ -436,7 +496,10 @@ impl Accumulator {
                     continue;
                 }
                 let lane = partition.leader.and_then(|broker| self.lanes.get(&broker));
-                let unreachable = lane.and_then(|lane| lane.last_error.as_ref());
+                let unreachable = match &self.producer {
+                    Producer::Wanted(error) => error.as_ref(),
+                    _ => lane.and_then(|lane| lane.last_error.as_ref()),
+                };
                 let error = partition.too_late(&topic.name, number, timeout, unreachable);
                 let with = |error: &Error| error.clone();
                 expired.waiting.extend(waiting.into_iter().map(|batch| (batch, with(&error))));

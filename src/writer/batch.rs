@@ -8,9 +8,14 @@ use tokio::time::Instant;
 
 use super::budget::Budget;
 use super::delivery::{BatchResult, Delivery, Outcome};
+use super::sequence;
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{BatchEncoder, Compression, ProducerState, RawBatches, Record, RecordError};
+use crate::record::{
+    BatchEncoder, Compression, ProducerState, RawBatches, Record, RecordError, renumber,
+};
 use crate::types::Timestamp;
+
+const NOBODY: ProducerState = ProducerState::NONE;
 
 /// Where a batch belongs: indices of a topic, and of a partition in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,11 +28,15 @@ pub(super) struct At {
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) at: At,
+    /// Its place among all batches of the writer, in which it is sent.
+    pub(super) order: u64,
     /// When its first record was accepted.
     pub(super) opened: Instant,
     /// When its records have to be told what became of them.
     pub(super) deadline: Instant,
     count: u32,
+    /// Its producer and the number of its first record, once it has left.
+    producer: Option<ProducerState>,
     body: Body,
     promise: Promise,
 }
@@ -38,6 +47,7 @@ enum Body {
     /// As it is sent, in this message format: a batch that is sent again has the same bytes.
     Finished {
         magic: u8,
+        producer: Option<ProducerState>,
         bytes: Bytes,
     },
     /// What it was made of could not be encoded.
@@ -57,6 +67,7 @@ struct Promise {
 impl Batch {
     pub(super) fn open(
         at: At,
+        order: u64,
         result: Arc<BatchResult>,
         buffer: BytesMut,
         budget: Arc<Budget>,
@@ -65,9 +76,11 @@ impl Batch {
     ) -> Self {
         Self {
             at,
+            order,
             opened,
             deadline,
             count: 0,
+            producer: None,
             body: Body::Open(BatchEncoder::new(buffer)),
             promise: Promise { result, budget, charged: 0, maybe_written: false },
         }
@@ -107,20 +120,33 @@ impl Batch {
         &self.promise.result
     }
 
+    /// Gives it the number of its first record, or takes that away.
+    pub(super) fn number(&mut self, producer: Option<ProducerState>) {
+        self.producer = producer;
+    }
+
+    pub(super) fn is_numbered(&self) -> bool {
+        self.producer.is_some()
+    }
+
     /// From now on a failure is ambiguous.
     pub(super) fn mark_maybe_written(&mut self) {
         self.promise.maybe_written = true;
     }
 
-    /// The bytes to send, in a message format; the same ones each time.
+    /// The bytes to send, in a message format; the same ones each time, unless it is numbered anew.
     ///
     /// # Errors
     ///
     /// The records cannot be said in that format, or not be compressed.
     pub(super) fn finish(&mut self, magic: u8, compression: Compression) -> Result<Bytes> {
+        let producer = self.producer;
         let finished = match std::mem::replace(&mut self.body, Body::Gone) {
-            Body::Open(encoder) => encode(encoder, magic, compression),
-            Body::Finished { magic: as_is, bytes } if as_is == magic => Ok(bytes),
+            Body::Open(encoder) => encode(encoder, magic, compression, producer),
+            Body::Finished { magic: as_is, producer: before, bytes } if as_is == magic => {
+                let is_same = before == producer || magic < 2;
+                Ok(if is_same { bytes } else { renumber(&bytes, producer.unwrap_or(NOBODY)) })
+            }
             // The partition has moved to a broker that knows another format.
             Body::Finished { bytes, .. } => {
                 decode(&bytes, self.promise.result.partition).and_then(|records| {
@@ -128,7 +154,7 @@ impl Batch {
                     for (record, timestamp) in &records {
                         encoder.append(record, *timestamp);
                     }
-                    encode(encoder, magic, compression)
+                    encode(encoder, magic, compression, producer)
                 })
             }
             Body::Gone => Err(RecordError::Empty),
@@ -141,7 +167,7 @@ impl Batch {
             let BatchResult { topic, partition, .. } = &*self.promise.result;
             Error::new(kind, format!("batch for {topic}[{partition}]")).with_source(error)
         })?;
-        self.body = Body::Finished { magic, bytes: bytes.clone() };
+        self.body = Body::Finished { magic, producer, bytes: bytes.clone() };
         Ok(bytes)
     }
 
@@ -179,15 +205,20 @@ impl Batch {
             at += 1;
         }
         let (first, rest) = records.split_at(at);
-        (!first.is_empty()).then(|| (self.part(first), self.part(rest)))
+        (!first.is_empty()).then(|| (self.part(first, 0), self.part(rest, at)))
     }
 
-    fn part(&self, records: &[(Record, Timestamp)]) -> Self {
+    /// Its numbers are those that its records have had: nothing of the whole is in the log.
+    fn part(&self, records: &[(Record, Timestamp)], at: usize) -> Self {
         let Promise { result, budget, maybe_written, .. } = &self.promise;
         let result = BatchResult::new(result.topic.clone(), result.partition);
         let buffer = BytesMut::new();
         let (budget, opened, deadline) = (budget.clone(), self.opened, self.deadline);
-        let mut part = Self::open(self.at, result, buffer, budget, opened, deadline);
+        let mut part = Self::open(self.at, self.order, result, buffer, budget, opened, deadline);
+        part.producer = self.producer.map(|producer| ProducerState {
+            base_sequence: sequence::after(producer.base_sequence, u32::try_from(at).unwrap_or(0)),
+            ..producer
+        });
         for (record, timestamp) in records {
             drop(part.push(record, *timestamp, BatchEncoder::worst_len(record)));
         }
@@ -243,10 +274,11 @@ fn encode(
     encoder: BatchEncoder,
     magic: u8,
     compression: Compression,
+    producer: Option<ProducerState>,
 ) -> Result<Bytes, RecordError> {
     match magic {
         0 | 1 => encoder.finish_legacy(magic, compression),
-        _ => encoder.finish(compression, ProducerState::NONE),
+        _ => encoder.finish(compression, producer.unwrap_or(NOBODY)),
     }
 }
 

@@ -25,6 +25,8 @@ pub struct WriterBuilder {
 #[derive(Clone, Debug)]
 pub(super) struct Config {
     pub(super) acks: Acks,
+    /// `None`: if `acks` allows it.
+    pub(super) idempotent: Option<bool>,
     pub(super) compression: Compression,
     pub(super) linger: Duration,
     pub(super) batch_bytes: usize,
@@ -47,6 +49,7 @@ impl WriterBuilder {
             topic: None,
             config: Config {
                 acks: Acks::All,
+                idempotent: None,
                 compression: Compression::none(),
                 linger: Duration::ZERO,
                 batch_bytes: 1_000_012,
@@ -67,9 +70,20 @@ impl WriterBuilder {
     }
 
     /// How many brokers must have a record before it counts as written (property `acks`). Fewer
-    /// cost less time, and lose records that were acknowledged. Default: [`Acks::All`].
+    /// cost less time, and lose records that were acknowledged; the writer is not
+    /// [`idempotent`](Self::idempotent) then. Default: [`Acks::All`].
     pub fn acks(mut self, acks: Acks) -> Self {
         self.config.acks = acks;
+        self
+    }
+
+    /// Whether batches are numbered, so that a broker takes each of them once and in order, however
+    /// often it is sent (property `enable.idempotence`, KIP-98). Several batches of a partition may
+    /// be under way then, else one. Needs [`Acks::All`]; brokers before Kafka 0.11 do not know it, and
+    /// are written to without; before 2.8 it may need the right `IDEMPOTENT_WRITE` on the cluster.
+    /// Default: as `acks` allows.
+    pub fn idempotent(mut self, idempotent: bool) -> Self {
+        self.config.idempotent = Some(idempotent);
         self
     }
 
@@ -116,7 +130,8 @@ impl WriterBuilder {
 
     /// Requests to one broker that may wait for their answers (property
     /// `max.in.flight.requests.per.connection`). Records of a partition keep their order whatever
-    /// it is: only one batch of a partition is under way. Default: 5.
+    /// it is: no more than five batches of a partition are under way, and one if the writer is not
+    /// [`idempotent`](Self::idempotent). Default: 5.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.config.max_in_flight = requests;
         self
@@ -170,6 +185,9 @@ impl WriterBuilder {
         if self.topic.as_deref() == Some("") {
             return wrong("topic: a topic needs a name");
         }
+        if config.idempotent == Some(true) && config.acks != Acks::All {
+            return wrong("idempotent: needs acks of all replicas");
+        }
         if let Err(error) = config.compression.check() {
             return Err(Error::config("compression: cannot be used").with_source(error));
         }
@@ -203,6 +221,12 @@ impl WriterBuilder {
     }
 }
 
+impl Config {
+    pub(super) fn is_idempotent(&self) -> bool {
+        self.idempotent.unwrap_or(true) && self.acks == Acks::All
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,6 +238,7 @@ mod tests {
         let second = Duration::from_secs(1);
         for (builder, name) in [
             (builder().topic(""), "topic"),
+            (builder().idempotent(true).acks(Acks::Leader), "idempotent"),
             (builder().batch_bytes(61), "batch_bytes"),
             (builder().batch_bytes(2 << 30), "batch_bytes"),
             (builder().buffer_bytes(1_000_011), "buffer_bytes"),

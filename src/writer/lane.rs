@@ -78,7 +78,7 @@ pub(super) async fn run(shared: Arc<Shared>, broker: i32, wake: Arc<Notify>) {
 }
 
 /// Waits for ever if there is nothing to wait for.
-async fn maybe<F: Future + Unpin>(future: Option<&mut F>) -> F::Output {
+pub(super) async fn maybe<F: Future + Unpin>(future: Option<&mut F>) -> F::Output {
     match future {
         Some(future) => future.await,
         None => pending().await,
@@ -112,7 +112,14 @@ impl Lane {
                 }
             };
         };
-        let drained = shared.accumulator().drain(broker, shared.config.max_request_bytes, now);
+        let (drained, wants_identity) = {
+            let mut accumulator = shared.accumulator();
+            let drained = accumulator.drain(broker, shared.config.max_request_bytes, now);
+            (drained, accumulator.wants_identity())
+        };
+        if wants_identity {
+            shared.engine.notify_one();
+        }
         match drained {
             Drained::Idle(until) => (None, until),
             Drained::Ready(ready) => (Some(Box::pin(send(shared, connection, ready))), None),
@@ -198,6 +205,7 @@ impl Lane {
         let mut buffers: Vec<BytesMut> = Vec::new();
         for (batch, verdict) in batches.into_iter().zip(verdicts) {
             let (at, result) = (batch.at, batch.result().clone());
+            let is_written = matches!(verdict, Verdict::Written { .. });
             match verdict {
                 Verdict::Written { base_offset, append_time } => {
                     buffers.extend(batch.written(base_offset, append_time));
@@ -223,7 +231,7 @@ impl Lane {
                     continue;
                 }
             }
-            wakes = wakes.and(self.shared.accumulator().complete(at, &result));
+            wakes = wakes.and(self.shared.accumulator().complete(at, &result, is_written));
         }
         if !buffers.is_empty() {
             let mut accumulator = self.shared.accumulator();

@@ -9,6 +9,7 @@
 //! | `engine.rs` | metadata, one loop per broker, what is too late |
 //! | `lane.rs` | the loop of one broker |
 //! | `accumulator.rs`, `queue.rs` | which batch leaves when, and in which order: no I/O |
+//! | `sequence.rs` | which number a batch has, and when numbers begin anew: no I/O |
 //! | `produce.rs` | requests and answers: no I/O |
 //! | `batch.rs`, `budget.rs`, `spare.rs` | the bytes of a batch, and their limit |
 //! | `partitioner.rs` | which partition a record goes to |
@@ -31,6 +32,7 @@ mod lane;
 mod partitioner;
 mod produce;
 mod queue;
+mod sequence;
 mod service;
 mod sink;
 mod spare;
@@ -60,6 +62,10 @@ use builder::Config;
 use queue::{Choice, Limits};
 use sink::SinkState;
 
+/// A broker remembers so many batches of a producer in each partition, to know them when they come
+/// again.
+const MAX_NUMBERED: usize = 5;
+
 /// Writes records; a [`Sink`](futures::Sink) of them.
 ///
 /// ```
@@ -76,7 +82,9 @@ use sink::SinkState;
 /// # Ok(()) }
 /// ```
 ///
-/// Records of a partition are written in the order in which they are accepted, also after failures.
+/// Records of a partition are written in the order in which they are accepted, and once, also after
+/// failures: the writer is idempotent (KIP-98), unless it is told otherwise or the brokers are older
+/// than Kafka 0.11.
 /// A batch leaves as soon as its broker has room for it, and what arrives meanwhile makes the next
 /// one; all partitions of a broker share requests. [`send`](Self::send) waits while the byte budget
 /// is used up.
@@ -90,7 +98,8 @@ use sink::SinkState;
 /// Failures that may pass are retried until the
 /// [`delivery_timeout`](WriterBuilder::delivery_timeout). A record that has failed is not in the
 /// log, unless [`Error::is_ambiguous`] says that nobody knows. When an answer is lost, the batch is
-/// sent again, and its records may be written twice.
+/// sent again; a broker takes it once, unless the writer is not
+/// [`idempotent`](WriterBuilder::idempotent).
 pub struct Writer {
     shared: Arc<Shared>,
     owner: Arc<Owner>,
@@ -325,12 +334,16 @@ impl Shared {
             linger: config.linger,
             delivery_timeout: config.delivery_timeout,
             backoff: cluster.config().backoff,
-            in_flight: 1,
+            in_flight: config.max_in_flight.min(MAX_NUMBERED),
             spare_bytes: (config.buffer_bytes / 4).min(16 << 20),
         };
         let budget = Budget::new(config.buffer_bytes);
         Self {
-            accumulator: Mutex::new(Accumulator::new(limits, budget.clone())),
+            accumulator: Mutex::new(Accumulator::new(
+                limits,
+                budget.clone(),
+                config.is_idempotent(),
+            )),
             cluster,
             config,
             topic,
@@ -512,7 +525,7 @@ impl Shared {
     fn fail(&self, batch: Batch, error: Error) {
         let (at, result) = (batch.at, batch.result().clone());
         batch.failed(error);
-        let wakes = self.accumulator().complete(at, &result);
+        let wakes = self.accumulator().complete(at, &result, false);
         wakes.wake();
     }
 

@@ -171,7 +171,8 @@ fn judge(answer: PartitionProduceResponse, part: &Part, broker: i32, acks: Acks)
         text = format!("{text}: {message}");
     }
     match code {
-        ErrorCode::NONE => Verdict::Written {
+        // It was there already, if the broker has said so or not.
+        ErrorCode::NONE | ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::Written {
             base_offset: known(answer.base_offset),
             append_time: known(answer.log_append_time_ms).map(Timestamp::from_millis),
         },
@@ -194,6 +195,10 @@ fn judge(answer: PartitionProduceResponse, part: &Part, broker: i32, acks: Acks)
                 // Without the others it may be written.
                 others: Error::broker(code, others).retriable(true),
             }
+        }
+        // Again under the same numbers, or under new ones: see `sequence.rs`.
+        code if code.is_sequence_broken() => {
+            Verdict::Retry(Error::broker(code, text).retriable(true))
         }
         code => {
             let error = Error::broker(code, text);

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::batch::Batch;
 use super::delivery::BatchResult;
+use super::sequence::{Producer, Sequence};
 use crate::cluster::Backoff;
 use crate::error::{Error, Result};
 use crate::wire::Uuid;
@@ -22,7 +23,7 @@ pub(super) struct Limits {
     pub(super) delivery_timeout: Duration,
     pub(super) backoff: Backoff,
     /// Batches of one partition that may be under way together. More than one needs sequence
-    /// numbers, or a retry would change their order.
+    /// numbers, or a retry would change their order; none as long as those are waited for.
     pub(super) in_flight: usize,
     /// Bytes of buffers that are kept for the next batches.
     pub(super) spare_bytes: usize,
@@ -62,6 +63,7 @@ pub(super) struct Partition {
     /// Full, or asked for; the oldest first.
     pub(super) closed: VecDeque<Batch>,
     pub(super) in_flight: Vec<InFlight>,
+    pub(super) sequence: Sequence,
     pub(super) failures: u32,
     pub(super) retry_at: Option<Instant>,
     pub(super) last_error: Option<Error>,
@@ -72,6 +74,7 @@ pub(super) struct Partition {
 #[derive(Debug)]
 pub(super) struct InFlight {
     pub(super) result: Arc<BatchResult>,
+    pub(super) order: u64,
     pub(super) deadline: Instant,
 }
 
@@ -151,7 +154,10 @@ impl Topic {
 impl Partition {
     /// When its next batch may leave; `None` if there is none, or it has to wait for an answer.
     pub(super) fn due(&self, limits: &Limits) -> Option<Instant> {
-        if self.in_flight.len() >= limits.in_flight {
+        // After a failure one at a time, the oldest first: what is behind a gap would come back.
+        let is_alone = self.failures > 0 || self.sequence.is_broken();
+        let most = if is_alone { limits.in_flight.min(1) } else { limits.in_flight };
+        if self.in_flight.len() >= most {
             return None;
         }
         let due = match (self.closed.front(), &self.open) {
@@ -167,21 +173,40 @@ impl Partition {
         next.map_or(0, Batch::len)
     }
 
-    /// Sends the next batch away; also tells whether it was still open.
-    pub(super) fn take(&mut self) -> (Option<Batch>, bool) {
+    /// Sends the next batch away; also tells whether it was still open. None, if the writer has to
+    /// become another producer first.
+    pub(super) fn take(&mut self, producer: &mut Producer) -> (Option<Batch>, bool) {
+        let is_away = !self.in_flight.is_empty();
+        if !self.sequence.begin(producer, self.closed.iter_mut(), is_away) {
+            return (None, false);
+        }
         let closed = self.closed.pop_front();
         let was_open = closed.is_none();
-        let batch = closed.or_else(|| self.open.take());
-        self.in_flight.extend(
-            batch
-                .as_ref()
-                .map(|batch| InFlight { result: batch.result().clone(), deadline: batch.deadline }),
-        );
+        let mut batch = closed.or_else(|| self.open.take());
+        if let Some(batch) = &mut batch {
+            self.sequence.number(batch);
+            let (result, order, deadline) = (batch.result().clone(), batch.order, batch.deadline);
+            self.in_flight.push(InFlight { result, order, deadline });
+        }
         (batch, was_open)
     }
 
     pub(super) fn landed(&mut self, result: &Arc<BatchResult>) {
         self.in_flight.retain(|away| !Arc::ptr_eq(&away.result, result));
+    }
+
+    /// Whether all before it have an answer, and are not to be sent again.
+    pub(super) fn is_oldest(&self, batch: &Batch) -> bool {
+        let waiting = self.closed.front().is_none_or(|other| other.order > batch.order);
+        waiting && self.in_flight.iter().all(|away| away.order >= batch.order)
+    }
+
+    /// Puts batches back where they belong.
+    pub(super) fn put_back(&mut self, batches: impl IntoIterator<Item = Batch>) {
+        for batch in batches {
+            let at = self.closed.partition_point(|other| other.order <= batch.order);
+            self.closed.insert(at, batch);
+        }
     }
 
     /// Takes out what was not sent in time.
@@ -193,6 +218,9 @@ impl Partition {
         }
         if self.closed.is_empty() && self.open.as_ref().is_some_and(late) {
             expired.extend(self.open.take());
+        }
+        if expired.iter().any(Batch::is_numbered) {
+            self.sequence.break_off();
         }
         expired
     }

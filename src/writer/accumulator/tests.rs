@@ -30,7 +30,7 @@ fn bench(leaders: &[i32], change: impl FnOnce(&mut Limits)) -> Bench {
     };
     change(&mut limits);
     let budget = Budget::new(1 << 20);
-    let mut accumulator = Accumulator::new(limits, budget.clone());
+    let mut accumulator = Accumulator::new(limits, budget.clone(), false);
     accumulator.follow(&topic(1, leaders)).wake();
     Bench { accumulator, budget, now: Instant::now() }
 }
@@ -92,7 +92,7 @@ impl Bench {
     fn written(&mut self, batch: Batch, offset: i64) -> usize {
         let (at, result) = (batch.at, batch.result().clone());
         batch.written(Some(offset), None);
-        self.accumulator.complete(at, &result).0.len()
+        self.accumulator.complete(at, &result, true).0.len()
     }
 
     fn retry(&mut self, batch: Batch, broker: i32) -> Option<Batch> {

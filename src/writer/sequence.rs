@@ -1,0 +1,130 @@
+//! Sequence numbers, by which a broker tells a batch that comes again from a new one (KIP-98).
+//! Decisions only.
+//!
+//! The batches of a partition are numbered as they leave for the first time, and keep their numbers.
+//! Where one will never be in the log, or the log has lost what it had, the numbers have a gap that no
+//! broker accepts: they begin anew then, in an epoch that the partition has not seen. Neither a gap
+//! nor a new epoch may come while older batches are under way (see [`Partition::due`]), nor before
+//! it is known what became of them, unless the log says itself that they are not in it.
+//!
+//! [`Partition::due`]: super::queue::Partition::due
+
+use super::batch::Batch;
+use crate::error::Error;
+use crate::record::ProducerState;
+
+/// Who writes: an id that a broker has given, and how often its numbers have begun anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) id: i64,
+    pub(super) epoch: i16,
+}
+
+/// Who the writer is.
+#[derive(Debug)]
+pub(super) enum Producer {
+    /// Its batches have no numbers.
+    Nobody,
+    /// A broker is to be asked, and nothing leaves before; why there has been no answer.
+    Wanted(Option<Error>),
+    Known(Identity),
+}
+
+/// The numbers of one partition. They belong to it whoever leads it, and outlive all that the metadata
+/// says.
+#[derive(Debug, Default)]
+pub(super) struct Sequence {
+    /// Whose they are; `None` before the first.
+    identity: Option<Identity>,
+    next: i32,
+    /// There is a gap, or may be.
+    is_broken: bool,
+}
+
+impl Producer {
+    /// The next epoch. Behind the last one comes another id.
+    fn bump(&mut self) {
+        if let Self::Known(Identity { epoch, .. }) = self {
+            match epoch.checked_add(1) {
+                Some(next) => *epoch = next,
+                None => *self = Self::Wanted(None),
+            }
+        }
+    }
+}
+
+impl Sequence {
+    /// What was numbered is not in the log, and will not be.
+    pub(super) fn break_off(&mut self) {
+        self.is_broken = self.identity.is_some();
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    /// Makes ready for the next batch, while none is under way. `waiting` are those that have not
+    /// left, or have come back. `false` if an id is needed first.
+    pub(super) fn begin<'a>(
+        &mut self,
+        producer: &mut Producer,
+        mut waiting: impl Iterator<Item = &'a mut Batch>,
+        is_away: bool,
+    ) -> bool {
+        if self.is_broken
+            && matches!(producer, Producer::Known(known) if self.identity == Some(*known))
+        {
+            producer.bump();
+        }
+        let known = match producer {
+            Producer::Nobody => return true,
+            Producer::Wanted(_) => return false,
+            Producer::Known(known) => *known,
+        };
+        if self.is_broken {
+            waiting.for_each(|batch| batch.number(None));
+        } else if self.identity == Some(known) || is_away || waiting.any(|it| it.is_numbered()) {
+            // What may be in the log under the old numbers must come again under them.
+            return true;
+        }
+        *self = Self { identity: Some(known), next: 0, is_broken: false };
+        true
+    }
+
+    /// Numbers a batch that leaves for the first time.
+    pub(super) fn number(&mut self, batch: &mut Batch) {
+        let Some(Identity { id, epoch }) = self.identity.filter(|_| !batch.is_numbered()) else {
+            return;
+        };
+        let state = ProducerState { id, epoch, base_sequence: self.next, transactional: false };
+        batch.number(Some(state));
+        self.next = after(self.next, batch.count());
+    }
+}
+
+/// The number so many records later: behind the last one comes 0.
+pub(super) fn after(sequence: i32, count: u32) -> i32 {
+    let next = (i64::from(sequence) + i64::from(count)) & i64::from(i32::MAX);
+    i32::try_from(next).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_wrap_to_zero() {
+        assert_eq!(after(0, 3), 3);
+        assert_eq!(after(i32::MAX, 1), 0);
+        assert_eq!(after(i32::MAX - 1, 3), 1);
+    }
+
+    #[test]
+    fn behind_the_last_epoch_comes_another_id() {
+        let mut producer = Producer::Known(Identity { id: 7, epoch: i16::MAX - 1 });
+        producer.bump();
+        assert!(matches!(producer, Producer::Known(Identity { id: 7, epoch: i16::MAX })));
+        producer.bump();
+        assert!(matches!(producer, Producer::Wanted(None)));
+    }
+}
