@@ -34,8 +34,11 @@ impl Release {
 #[cfg(any(test, feature = "testing"))]
 impl Release {
     pub(crate) const V0_11: Self = Self(0, 11, 0);
+    pub(crate) const V1_0: Self = Self(1, 0, 0);
+    pub(crate) const V1_1: Self = Self(1, 1, 0);
     pub(crate) const V2_0: Self = Self(2, 0, 0);
     pub(crate) const V2_4: Self = Self(2, 4, 0);
+    pub(crate) const V2_5: Self = Self(2, 5, 0);
     pub(crate) const V2_8: Self = Self(2, 8, 0);
     const V4_0: Self = Self(4, 0, 0);
 

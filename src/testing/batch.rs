@@ -20,6 +20,8 @@ const CRC: Range<usize> = 17..21;
 const ATTRIBUTES: Range<usize> = 21..23;
 const MAX_TIMESTAMP: Range<usize> = 35..43;
 const PRODUCER_ID: usize = 43;
+const PRODUCER_EPOCH: usize = 51;
+const BASE_SEQUENCE: usize = 53;
 
 /// Bit of the attributes: the time is the broker's.
 const LOG_APPEND_TIME: u8 = 0x08;
@@ -39,6 +41,9 @@ pub(super) struct Header {
     pub(super) max_timestamp: i64,
     /// -1 where there is none.
     pub(super) producer_id: i64,
+    pub(super) producer_epoch: i16,
+    /// -1 where there is none.
+    pub(super) base_sequence: i32,
     attributes: i16,
 }
 
@@ -58,6 +63,8 @@ impl Header {
                     _ => i64::from_be_bytes(array(bytes, LEGACY_TIMESTAMP.start)?),
                 },
                 producer_id: -1,
+                producer_epoch: -1,
+                base_sequence: -1,
                 attributes: i16::from(*bytes.get(MAGIC_AT + 1)?),
             },
             2 if bytes.len() >= HEADER_V2 => Self {
@@ -67,6 +74,8 @@ impl Header {
                 count: i32::from_be_bytes(array(bytes, 57)?),
                 max_timestamp: i64::from_be_bytes(array(bytes, MAX_TIMESTAMP.start)?),
                 producer_id: i64::from_be_bytes(array(bytes, PRODUCER_ID)?),
+                producer_epoch: i16::from_be_bytes(array(bytes, PRODUCER_EPOCH)?),
+                base_sequence: i32::from_be_bytes(array(bytes, BASE_SEQUENCE)?),
                 attributes: i16::from_be_bytes(array(bytes, ATTRIBUTES.start)?),
             },
             _ => return None,
@@ -77,6 +86,11 @@ impl Header {
     /// 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
     pub(super) fn codec(&self) -> i16 {
         self.attributes & CODEC
+    }
+
+    /// After the largest sequence number comes 0.
+    pub(super) fn last_sequence(&self) -> i32 {
+        self.base_sequence.wrapping_add(self.last_offset_delta) & i32::MAX
     }
 
     pub(super) fn is_control(&self) -> bool {
@@ -105,8 +119,8 @@ pub(super) fn marker(producer_id: i64, producer_epoch: i16, committed: bool, now
     put(&mut bytes, 27..35, &now.to_be_bytes());
     put(&mut bytes, MAX_TIMESTAMP, &now.to_be_bytes());
     put(&mut bytes, PRODUCER_ID..PRODUCER_ID + 8, &producer_id.to_be_bytes());
-    put(&mut bytes, 51..53, &producer_epoch.to_be_bytes());
-    put(&mut bytes, 53..57, &(-1i32).to_be_bytes());
+    put(&mut bytes, PRODUCER_EPOCH..BASE_SEQUENCE, &producer_epoch.to_be_bytes());
+    put(&mut bytes, BASE_SEQUENCE..BASE_SEQUENCE + 4, &(-1i32).to_be_bytes());
     put(&mut bytes, 57..61, &1i32.to_be_bytes());
     set_checksum(&mut bytes, 2);
     bytes.freeze()

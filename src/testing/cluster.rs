@@ -231,16 +231,16 @@ impl FakeCluster {
         for record in records {
             batch.append(&record, record.timestamp.unwrap_or(now));
         }
-        let has_batches = self.shared.with(|state| state.settings.release.has_batches());
-        let encoded = if has_batches {
+        let release = self.shared.with(|state| state.settings.release);
+        let encoded = if release.has_batches() {
             batch.finish(Compression::none(), ProducerState::NONE)
         } else {
             batch.finish_legacy(1, Compression::none())
         };
         let rules = Rules {
-            produce_version: if has_batches { 7 } else { 2 },
+            produce_version: if release.has_batches() { 7 } else { 2 },
             max_batch_bytes: usize::MAX,
-            max_magic: 2,
+            release,
             log_append_time: None,
         };
         let appended = self.poke(topic, partition, |it| {
@@ -248,7 +248,7 @@ impl FakeCluster {
             it.log.append(encoded, &rules).map_err(|rejected| rejected.text.to_owned())
         });
         match appended {
-            Ok(offset) => offset,
+            Ok(appended) => appended.base_offset,
             Err(why) => panic!("append to {topic}[{partition}]: {why}"),
         }
     }
@@ -282,7 +282,21 @@ impl FakeCluster {
     /// If there is no such partition.
     #[track_caller]
     pub fn delete_records(&self, topic: &str, partition: i32, before_offset: i64) {
-        self.poke(topic, partition, |it| it.log.delete_before(before_offset));
+        let release = self.shared.with(|state| state.settings.release);
+        self.poke(topic, partition, |it| it.log.delete_before(before_offset, release));
+    }
+
+    /// Forgets the producers that have written to the partition, except for those with an open
+    /// transaction, as happens to those that are idle for long (property
+    /// `producer.id.expiration.ms`). What a producer without a past may do differs by the version of
+    /// Kafka; before 2.4, [`delete_records`](Self::delete_records) forgets producers too.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such partition.
+    #[track_caller]
+    pub fn forget_producers(&self, topic: &str, partition: i32) {
+        self.poke(topic, partition, |it| it.log.forget_producers());
     }
 
     /// Loses what is at this offset and after it, as an unclean election does: the leader's epoch

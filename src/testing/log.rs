@@ -1,12 +1,13 @@
 //! The log of one partition: what was appended, at which offsets, in which leader epochs. Knows
 //! neither topics nor leaders.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::batch::{self, Header};
+use super::producers::{Aborted, Producers};
+use super::versions::Release;
 use crate::protocol::ErrorCode;
 use crate::record::{Batch, Compression, RawBatches};
 
@@ -21,18 +22,7 @@ pub(super) struct PartitionLog {
     batches: Vec<Stored>,
     /// Leader epochs, and the offset that each began at.
     epochs: Vec<(i32, i64)>,
-    /// Producers with an open transaction, and where that began.
-    open: BTreeMap<i64, i64>,
-    /// In the order of their markers.
-    aborted: Vec<Aborted>,
-}
-
-/// A transaction that was aborted: from its first record to its marker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Aborted {
-    pub(super) producer_id: i64,
-    pub(super) first: i64,
-    last: i64,
+    producers: Producers,
 }
 
 /// One batch of version 2, or one message of an old format.
@@ -51,10 +41,17 @@ struct Stored {
 pub(super) struct Rules {
     pub(super) produce_version: i16,
     pub(super) max_batch_bytes: usize,
-    /// The newest format that the emulated Kafka knows.
-    pub(super) max_magic: u8,
+    pub(super) release: Release,
     /// The time, for topics whose records carry the broker's.
     pub(super) log_append_time: Option<i64>,
+}
+
+/// Where the records are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Appended {
+    pub(super) base_offset: i64,
+    /// The time that is told of them, if any: that of a batch that was there before, too.
+    pub(super) time: Option<i64>,
 }
 
 /// Why nothing was appended.
@@ -95,13 +92,12 @@ impl PartitionLog {
 
     /// The first offset of a transaction that is open; the end of the log if there is none.
     pub(super) fn stable_end(&self) -> i64 {
-        self.open.values().copied().min().unwrap_or(self.end).max(self.start)
+        self.producers.first_open().unwrap_or(self.end).max(self.start)
     }
 
     /// The aborted transactions with anything between these offsets, the last one excluded.
     pub(super) fn aborted(&self, from: i64, until: i64) -> impl Iterator<Item = Aborted> + '_ {
-        let all = self.aborted.iter().copied();
-        all.filter(move |it| it.last >= from && it.first < until)
+        self.producers.aborted(from, until)
     }
 
     /// Ends the transaction of the producer, of which an empty one may count too; returns the
@@ -109,7 +105,7 @@ impl PartitionLog {
     pub(super) fn end_transaction(&mut self, marker: Bytes, empty_counts: bool) -> i64 {
         let at = self.end;
         if let Some(header) = Header::read(&marker).filter(|_| empty_counts) {
-            self.open.entry(header.producer_id).or_insert(at);
+            self.producers.open_at(&header, at);
         }
         let mut marker = BytesMut::from(marker);
         batch::set_offset(&mut marker, at);
@@ -151,9 +147,16 @@ impl PartitionLog {
         (floor.map_or(epoch, |(floor, _)| *floor), *end)
     }
 
-    /// Appends what a producer sent, at offsets of the log's choice. Returns the first of them.
-    pub(super) fn append(&mut self, records: Bytes, rules: &Rules) -> Result<i64, Rejected> {
+    /// Appends what a producer sent, at offsets of the log's choice; once only, if the producer
+    /// numbers what it sends.
+    pub(super) fn append(&mut self, records: Bytes, rules: &Rules) -> Result<Appended, Rejected> {
         let entries = check(records, rules)?;
+        for (header, _) in entries.iter().filter(|(header, _)| header.producer_id >= 0) {
+            if let Some(repeated) = self.producers.check(header, rules.release)? {
+                let (base_offset, time) = (repeated.base_offset, Some(repeated.max_timestamp));
+                return Ok(Appended { base_offset, time });
+            }
+        }
         let base = self.end;
         let mut next = base;
         let mut stored = Vec::with_capacity(entries.len());
@@ -163,11 +166,11 @@ impl PartitionLog {
             stored.push(entry);
         }
         for batch in &stored {
-            note(batch, &mut self.open, &mut self.aborted);
+            self.producers.note(&batch.bytes, batch.base, batch.last);
         }
         self.batches.append(&mut stored);
         self.end = next;
-        Ok(base)
+        Ok(Appended { base_offset: base, time: rules.log_append_time })
     }
 
     /// Stores bytes as they are. Batches that cannot be told apart become one, which begins where
@@ -187,16 +190,24 @@ impl PartitionLog {
                 leader_epoch: self.leader_epoch(),
                 bytes: whole,
             };
-            note(&stored, &mut self.open, &mut self.aborted);
+            self.producers.note(&stored.bytes, base, last);
             self.batches.push(stored);
             self.end = last.saturating_add(1);
         }
     }
 
     /// Drops what is before this offset, as retention does.
-    pub(super) fn delete_before(&mut self, offset: i64) {
+    pub(super) fn delete_before(&mut self, offset: i64, release: Release) {
         self.start = offset.clamp(self.start, self.end);
         self.batches.retain(|batch| batch.last >= self.start);
+        if release.forgets_producers_early() {
+            self.producers.forget_before(self.start);
+        }
+    }
+
+    /// Forgets who has written, as time does.
+    pub(super) fn forget_producers(&mut self) {
+        self.producers.forget();
     }
 
     /// Drops what is at this offset and after it, as a leader that had not got it yet does.
@@ -204,10 +215,9 @@ impl PartitionLog {
         self.end = offset.clamp(self.start, self.end);
         self.batches.retain(|batch| batch.last < self.end);
         self.epochs.retain(|(_, start)| *start < self.end);
-        self.open.clear();
-        self.aborted.clear();
+        self.producers = Producers::default();
         for batch in &self.batches {
-            note(batch, &mut self.open, &mut self.aborted);
+            self.producers.note(&batch.bytes, batch.base, batch.last);
         }
     }
 
@@ -346,24 +356,6 @@ impl Stored {
     }
 }
 
-/// Keeps count of transactions.
-fn note(batch: &Stored, open: &mut BTreeMap<i64, i64>, aborted: &mut Vec<Aborted>) {
-    let Some(header) = Header::read(&batch.bytes).filter(Header::is_transactional) else {
-        return;
-    };
-    let producer_id = header.producer_id;
-    if !header.is_control() {
-        open.entry(producer_id).or_insert(batch.base);
-        return;
-    }
-    let Some(aborts) = batch::aborts(&batch.bytes) else {
-        return;
-    };
-    if let Some(first) = open.remove(&producer_id).filter(|_| aborts) {
-        aborted.push(Aborted { producer_id, first, last: batch.last });
-    }
-}
-
 fn times(batch: &Batch) -> impl Iterator<Item = (i64, i64)> + '_ {
     let records = batch.records().map_while(Result::ok);
     records.map(|record| (record.offset(), record.timestamp().as_millis()))
@@ -385,7 +377,7 @@ fn check(mut records: Bytes, rules: &Rules) -> Result<Vec<(Header, Bytes)>, Reje
         let Some(header) = Header::read(&entry) else {
             return rejected(ErrorCode::CORRUPT_MESSAGE, "not a record batch");
         };
-        if header.magic > rules.max_magic {
+        if header.magic == 2 && !rules.release.has_batches() {
             return rejected(ErrorCode::CORRUPT_MESSAGE, "the message format is not known yet");
         }
         if (rules.produce_version >= 3) != (header.magic == 2) {
@@ -399,6 +391,9 @@ fn check(mut records: Bytes, rules: &Rules) -> Result<Vec<(Header, Bytes)>, Reje
         }
         if header.is_control() {
             return rejected(invalid, "clients cannot write control records");
+        }
+        if header.producer_id >= 0 && header.base_sequence < 0 {
+            return rejected(invalid, "a producer id without a sequence number");
         }
         if header.count < 1 || header.last_offset_delta != header.count - 1 {
             return rejected(invalid, "the offsets do not fit the number of records");

@@ -30,8 +30,8 @@
 //!
 //! - [`stop_broker`](FakeCluster::stop_broker), [`start_broker`](FakeCluster::start_broker),
 //!   [`move_leader`](FakeCluster::move_leader), [`delete_topic`](FakeCluster::delete_topic),
-//!   [`truncate`](FakeCluster::truncate), [`set_follower_end`](FakeCluster::set_follower_end): what
-//!   happens to clusters.
+//!   [`truncate`](FakeCluster::truncate), [`set_follower_end`](FakeCluster::set_follower_end),
+//!   [`forget_producers`](FakeCluster::forget_producers): what happens to clusters.
 //! - [`fail_next`](FakeCluster::fail_next): the next answers carry these error codes.
 //! - [`on`](FakeCluster::on) and [`once`](FakeCluster::once): a closure sees each request first and
 //!   chooses a [`Fault`]: answer it, change the answer, delay, hang, cut the connection anywhere.
@@ -60,9 +60,8 @@
 //!
 //! No replication: all replicas of a partition are one log, in sync unless
 //! [told otherwise](FakeCluster::set_follower_end). No conversion between message formats, no
-//! retention or compaction, no checks of idempotent sequences, no groups of any kind, no
-//! coordinators of transactions ([`end_transaction`](FakeCluster::end_transaction) stands in for
-//! one), no producers to describe, no log directories, no reassignments, no security. Configurations, access
+//! retention or compaction, no groups of any kind, no coordinators of transactions
+//! ([`end_transaction`](FakeCluster::end_transaction) stands in for one), no producers to describe, no log directories, no reassignments, no security. Configurations, access
 //! control entries and quotas are kept and listed; of the configurations,
 //! [these](FakeClusterBuilder::topic_config) have an effect, of the others none. It is stricter than
 //! Kafka 4 in one thing: only the controller creates and deletes topics, and adds partitions.
@@ -80,6 +79,7 @@ mod faults;
 mod handlers;
 mod log;
 mod network;
+mod producers;
 mod sessions;
 mod state;
 mod versions;

@@ -29,6 +29,7 @@ pub(super) struct State {
     pub(super) throttles: HashMap<ApiKey, Duration>,
     /// The fetch sessions of each broker.
     pub(super) sessions: BTreeMap<i32, Sessions>,
+    next_producer_id: i64,
     random: fastrand::Rng,
     /// Virtual time moves the broker's clock too, so that tests can tell what it will say.
     started: (Instant, i64),
@@ -113,6 +114,7 @@ impl State {
             acls,
             throttles: HashMap::new(),
             sessions: BTreeMap::new(),
+            next_producer_id: 0,
             random,
             started: (Instant::now(), Timestamp::now().as_millis()),
         }
@@ -183,6 +185,12 @@ impl State {
         if let Some(topic) = self.topics.0.get_mut(name) {
             topic.partitions.extend(added.into_iter().map(|it| Partition::new(it, &live)));
         }
+    }
+
+    /// A producer id that nobody has.
+    pub(super) fn new_producer_id(&mut self) -> i64 {
+        self.next_producer_id += 1;
+        self.next_producer_id - 1
     }
 
     /// The access control entries, if there is an authorizer, and no failure.

@@ -1,6 +1,7 @@
 //! What the brokers of a release do otherwise than those of another, besides the versions that
 //! they have.
 
+use crate::protocol::ErrorCode;
 pub(super) use crate::protocol::releases::Release;
 
 impl Release {
@@ -28,5 +29,30 @@ impl Release {
     /// Whether an abort of nothing is told to readers, as a transaction that began at its marker.
     pub(super) fn tells_empty_aborts(self) -> bool {
         self < Self::V2_8
+    }
+
+    /// How many of a producer's last batches a log knows again.
+    pub(super) fn remembered_batches(self) -> usize {
+        if self < Self::V1_0 { 1 } else { usize::MAX }
+    }
+
+    /// Whether it tells a batch that a log no longer remembers from one that comes too early.
+    pub(super) fn tells_old_repeats(self) -> bool {
+        (Self::V1_0..Self::V1_1).contains(&self)
+    }
+
+    /// What a producer is told that a log does not know, and that does not begin at 0; all may
+    /// go on since KIP-360.
+    pub(super) fn refuses_unknown_producers(self) -> Option<ErrorCode> {
+        match self {
+            _ if self < Self::V1_0 => Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER),
+            _ if self < Self::V2_5 => Some(ErrorCode::UNKNOWN_PRODUCER_ID),
+            _ => None,
+        }
+    }
+
+    /// Whether a log forgets a producer together with its last record, rather than after a time.
+    pub(super) fn forgets_producers_early(self) -> bool {
+        self < Self::V2_4
     }
 }

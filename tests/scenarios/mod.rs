@@ -23,6 +23,7 @@ pub mod fetches;
 pub mod foreign;
 pub mod order;
 pub mod positions;
+pub mod producers;
 pub mod raw;
 pub mod readers;
 pub mod streams;
@@ -55,6 +56,8 @@ macro_rules! scenarios {
                 compacted, kcat;
             transactions: interleaved, from_each_offset, nothing_but_markers, open, compressed,
                 over_many_fetches, random;
+            producers: ids, repeats, out_of_order, epochs, wrapped, unknown, records_deleted,
+                leader_killed;
             raw: produce_and_fetch, find_coordinator, offset_fetch, telemetry;
             codecs: every_codec, keys_and_nulls, headers, sizes, timestamps, old_formats;
             conn: topics, looking_creates_nothing, batch_by_batch, message_by_message,

@@ -14,7 +14,7 @@ use kafkio::protocol::messages::add_partitions_to_txn::{
 use kafkio::protocol::messages::end_txn::{EndTxnRequest, EndTxnResponse};
 use kafkio::protocol::messages::init_producer_id::InitProducerIdRequest;
 use kafkio::protocol::messages::produce::{
-    PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
+    PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
 use kafkio::{Client, Timestamp, TopicPartition};
 
@@ -77,30 +77,9 @@ impl Producer {
     }
 
     async fn send(&self, at: &TopicPartition, batch: Bytes) -> i64 {
-        let topics = self.client.metadata([&*at.topic]).await.unwrap();
-        let data = PartitionProduceData {
-            index: at.partition,
-            records: Some(batch),
-            ..Default::default()
-        };
-        let topic = TopicProduceData {
-            name: at.topic.to_string(),
-            topic_id: topics.topic(&at.topic).unwrap().id,
-            partition_data: vec![data],
-            ..Default::default()
-        };
-        let request = ProduceRequest {
-            transactional_id: Some(self.id.clone()),
-            acks: -1,
-            timeout_ms: 30_000,
-            topic_data: vec![topic],
-            ..Default::default()
-        };
-        // A leader that has just been elected may not know it yet.
-        let told = |it: &ProduceResponse| it.responses[0].partition_responses[0].error_code;
-        let leader = Target::Leader(at.clone());
-        let response = coordinated(&self.client, leader, &request, told).await;
-        response.responses[0].partition_responses[0].base_offset
+        let partition = produce(&self.client, Some(&self.id), at, batch).await.unwrap();
+        assert_eq!(ErrorCode(partition.error_code), ErrorCode::NONE, "{partition:?}");
+        partition.base_offset
     }
 
     /// Commits or aborts; what the coordinator says.
@@ -192,6 +171,41 @@ impl<'a, C: TestCluster> Transactional<'a, C> {
     }
 }
 
+/// Sends a batch to the leader of the partition; what that says.
+pub async fn produce(
+    client: &Client,
+    transactional_id: Option<&str>,
+    at: &TopicPartition,
+    batch: Bytes,
+) -> kafkio::Result<PartitionProduceResponse> {
+    let topics = client.metadata([&*at.topic]).await?;
+    let data =
+        PartitionProduceData { index: at.partition, records: Some(batch), ..Default::default() };
+    let topic = TopicProduceData {
+        name: at.topic.to_string(),
+        topic_id: topics.topic(&at.topic).unwrap().id,
+        partition_data: vec![data],
+        ..Default::default()
+    };
+    let request = ProduceRequest {
+        transactional_id: transactional_id.map(str::to_owned),
+        acks: -1,
+        timeout_ms: 30_000,
+        topic_data: vec![topic],
+        ..Default::default()
+    };
+    let ask = async || {
+        let mut response = client.send(Target::Leader(at.clone()), request.clone()).await?;
+        Ok(response.responses.remove(0).partition_responses.remove(0))
+    };
+    let moved = ErrorCode::NOT_LEADER_OR_FOLLOWER.0;
+    let is_led = |it: &kafkio::Result<PartitionProduceResponse>| {
+        it.as_ref().map_or(true, |it| it.error_code != moved)
+    };
+    // A leader that has just been elected may not know it yet.
+    until("the leader knows that it leads", ask, is_led).await
+}
+
 /// The same batch with its records compressed by gzip.
 #[allow(dead_code, reason = "not all programs of tests need it")]
 pub fn compressed(batch: &Bytes) -> Bytes {
@@ -214,11 +228,19 @@ pub fn compressed(batch: &Bytes) -> Bytes {
 /// producer id, epoch and first sequence number.
 pub fn batch(transaction: Option<(i64, i16, i32)>, values: &[&str]) -> Bytes {
     const TRANSACTIONAL: i16 = 1 << 4;
-    let (producer_id, epoch, first) = transaction.unwrap_or((-1, -1, -1));
+    match transaction {
+        Some(producer) => numbered_batch(TRANSACTIONAL, producer, values),
+        None => numbered_batch(0, (-1, -1, -1), values),
+    }
+}
+
+/// A batch with these attributes, of this producer id, epoch and first sequence number.
+pub fn numbered_batch(attributes: i16, producer: (i64, i16, i32), values: &[&str]) -> Bytes {
+    let (producer_id, epoch, first) = producer;
     let now = Timestamp::now().as_millis();
     let count = values.len() as i32;
     let mut body = BytesMut::new();
-    body.put_i16(if transaction.is_some() { TRANSACTIONAL } else { 0 });
+    body.put_i16(attributes);
     body.put_i32(count - 1);
     body.put_i64(now);
     body.put_i64(now);

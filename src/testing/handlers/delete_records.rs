@@ -46,6 +46,7 @@ fn delete(
     topic: &str,
     asked: &DeleteRecordsPartition,
 ) -> Result<i64, ErrorCode> {
+    let release = state.settings.release;
     let topic = state.topics.find(TopicRef::Name(topic))?;
     let policy = topic.configs.get("cleanup.policy");
     let deletes = policy.is_none_or(|it| configs::parts(it).any(|part| part == "delete"));
@@ -58,6 +59,6 @@ fn delete(
     if !(0..=log.end()).contains(&offset) {
         return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
     }
-    log.delete_before(offset);
+    log.delete_before(offset, release);
     Ok(log.start())
 }

@@ -19,6 +19,7 @@ mod elect_leaders;
 mod fetch;
 mod find_coordinator;
 mod incremental_alter_configs;
+mod init_producer_id;
 mod list_config_resources;
 mod list_offsets;
 mod metadata;
@@ -108,6 +109,7 @@ fn handler(key: ApiKey) -> Option<Handler> {
         ApiKey::API_VERSIONS => api_versions::serve,
         ApiKey::CREATE_TOPICS => change!(create_topics),
         ApiKey::DELETE_TOPICS => change!(delete_topics),
+        ApiKey::INIT_PRODUCER_ID => change!(init_producer_id),
         ApiKey::OFFSET_FOR_LEADER_EPOCH => look!(offset_for_leader_epoch),
         ApiKey::DELETE_RECORDS => change!(delete_records),
         ApiKey::DESCRIBE_ACLS => look!(describe_acls),

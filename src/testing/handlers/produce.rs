@@ -101,22 +101,21 @@ fn append(
     }
     let (now, live) = (state.now(), state.live());
     let topic = state.topics.find(by).map_err(rejected)?;
-    let log_append_time = topic.is_log_append_time().then_some(now);
     let rules = Rules {
         produce_version: context.version,
         max_batch_bytes: max_batch_bytes(topic).unwrap_or(state.settings.message_max_bytes),
-        max_magic: if state.settings.release.has_batches() { 2 } else { 1 },
-        log_append_time,
+        release: state.settings.release,
+        log_append_time: topic.is_log_append_time().then_some(now),
     };
     let min_in_sync = topic.number("min.insync.replicas").unwrap_or(1);
     let partition = topic.led(data.index, context.broker, -1).map_err(rejected)?;
     if acks == -1 && partition.in_sync(&live).count() < min_in_sync {
         return Err(rejected(ErrorCode::NOT_ENOUGH_REPLICAS));
     }
-    let base_offset = partition.log.append(data.records.unwrap_or_default(), &rules)?;
+    let appended = partition.log.append(data.records.unwrap_or_default(), &rules)?;
     Ok(PartitionProduceResponse {
-        base_offset,
-        log_append_time_ms: log_append_time.unwrap_or(-1),
+        base_offset: appended.base_offset,
+        log_append_time_ms: appended.time.unwrap_or(-1),
         log_start_offset: partition.log.start(),
         ..Default::default()
     })

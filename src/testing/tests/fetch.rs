@@ -168,13 +168,14 @@ async fn a_long_poll_of_a_session_ends_with_data_of_any_partition() {
     assert_eq!(start.elapsed().as_millis(), 700);
 }
 
-/// A batch of a transaction.
-fn transactional(producer_id: i64, count: i32, time: i64) -> Bytes {
+/// Appends a batch of a transaction.
+fn transactional(cluster: &FakeCluster, producer_id: i64, count: i32, time: i64) {
     let mut batch = BytesMut::from(&*batch(count, time, 10));
     batch[21..23].copy_from_slice(&0x10i16.to_be_bytes());
     batch[43..51].copy_from_slice(&producer_id.to_be_bytes());
     crate::testing::batch::set_checksum(&mut batch, 2);
-    batch.freeze()
+    crate::testing::batch::set_offset(&mut batch, cluster.offsets("t", 0).unwrap().1);
+    cluster.append_raw("t", 0, batch);
 }
 
 async fn committed(broker: &mut Connection, from: i64) -> PartitionData {
@@ -194,10 +195,10 @@ async fn transactions_hold_up_who_reads_committed() {
         all.map(|it| (it.producer_id, it.first_offset)).collect()
     };
     broker.produce(9, batch(1, 0, 10)).await;
-    broker.produce(9, transactional(7, 2, 10)).await; // 1, 2
-    broker.produce(9, transactional(8, 1, 20)).await; // 3
+    transactional(&cluster, 7, 2, 10); // 1, 2
+    transactional(&cluster, 8, 1, 20); // 3
     broker.produce(9, batch(1, 30, 10)).await; // 4
-    broker.produce(9, transactional(7, 1, 40)).await; // 5
+    transactional(&cluster, 7, 1, 40); // 5
     let data = committed(&mut broker, 0).await;
     assert_eq!((data.high_watermark, data.last_stable_offset), (6, 1));
     assert_eq!((offsets(&data), aborted(&data)), (vec![0], vec![]));
@@ -233,7 +234,7 @@ async fn the_latest_stable_offset_is_listed() {
     let cluster = small().await;
     let mut broker = Connection::open(&cluster, 0);
     broker.produce(9, batch(1, 100, 10)).await;
-    broker.produce(9, transactional(7, 2, 200)).await;
+    transactional(&cluster, 7, 2, 200);
     let mut list = async |isolation_level, timestamp| {
         let partition = ListOffsetsPartition { timestamp, ..Default::default() };
         let topic = ListOffsetsTopic {

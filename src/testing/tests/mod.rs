@@ -5,6 +5,7 @@ mod admin;
 mod faults;
 mod fetch;
 mod logs;
+mod producers;
 mod security;
 mod topics;
 
