@@ -86,9 +86,10 @@ impl Producers {
         if first != last.map_or(0, |it| it.last_sequence.wrapping_add(1) & i32::MAX) {
             let oldest = known.recent.back().filter(|_| is_same_epoch);
             let is_old = oldest.is_some_and(|it| header.last_sequence() < it.first_sequence);
-            return rejected(match is_old && release.tells_old_repeats() {
-                true => ErrorCode::DUPLICATE_SEQUENCE_NUMBER,
-                false => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+            return rejected(if is_old && release.tells_old_repeats() {
+                ErrorCode::DUPLICATE_SEQUENCE_NUMBER
+            } else {
+                ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
             });
         }
         if known.open.is_some() && !header.is_transactional() {

@@ -12,7 +12,7 @@ pub(super) fn handle(
 ) -> InitProducerIdResponse {
     let given = match context.fail {
         Some(code) => Err(code),
-        None => init(state, &request),
+        None => init(state, request),
     };
     let (error, (producer_id, producer_epoch)) = match given {
         Ok(given) => (ErrorCode::NONE, given),
@@ -27,7 +27,7 @@ pub(super) fn handle(
     }
 }
 
-fn init(state: &mut State, request: &InitProducerIdRequest) -> Result<(i64, i16), ErrorCode> {
+fn init(state: &mut State, request: InitProducerIdRequest) -> Result<(i64, i16), ErrorCode> {
     if (request.producer_id < 0) != (request.producer_epoch < 0) {
         return Err(ErrorCode::INVALID_REQUEST);
     }
