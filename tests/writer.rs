@@ -14,7 +14,7 @@ use kafkio::protocol::messages::produce::{
 use kafkio::protocol::{ApiKey, ErrorCode};
 use kafkio::testing::{Call, FakeCluster, FakeClusterBuilder, Fault};
 use kafkio::transport::{Connect, Connecting, TcpConnector};
-use kafkio::{Acks, Client, Compression, Error, ErrorKind, Partitioner, Record, Writer};
+use kafkio::{Acks, Client, Compression, Error, ErrorKind, Record, Writer};
 use tokio::time::{Instant, timeout};
 
 fn cluster() -> FakeClusterBuilder {
@@ -661,27 +661,6 @@ async fn uses_partitions_that_are_added() {
     cluster.add_partitions("t", 4);
     tokio::time::sleep(Duration::from_secs(10)).await;
     soon(writer.write([Record::new("x").partition(3)])).await.unwrap();
-}
-
-#[derive(Debug)]
-struct Last;
-
-impl Partitioner for Last {
-    fn partition(&self, topic: &str, key: Option<&[u8]>, partitions: i32) -> Option<i32> {
-        assert_eq!(topic, "t");
-        key.map(|key| if key == b"beyond" { partitions } else { partitions - 1 })
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_partitioner_of_one_s_own() {
-    let cluster = cluster().topic("t", 3).start().await.unwrap();
-    let builder = client(&cluster).await.writer().topic("t").partitioner(Last);
-    let writer = builder.build().await.unwrap();
-    let written = soon(writer.send(Record::new("x").key("k")).await.unwrap()).await.unwrap();
-    assert_eq!(written.partition(), 2);
-    assert!(writer.send(Record::new("x").key("beyond")).await.is_err());
-    soon(writer.write(["free"].map(Record::new))).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

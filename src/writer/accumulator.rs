@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use super::batch::{At, Batch};
 use super::budget::Budget;
 use super::delivery::{BatchResult, Delivery, Outcome};
+use super::partitioner::{Adaptive, Sticky};
 use super::queue::{Choice, Limits, Partition, Topic};
 use super::sequence::{Identity, Producer};
 use super::spare::Spare;
@@ -64,6 +65,8 @@ struct Lane {
     wake: Arc<Notify>,
     /// Why the broker cannot be reached.
     last_error: Option<Error>,
+    /// When it has last taken something.
+    taken: Option<Instant>,
 }
 
 /// The loop has found nothing to do.
@@ -161,9 +164,10 @@ impl Accumulator {
         self.names.get(name).copied()
     }
 
-    /// How many partitions a topic has.
-    pub(super) fn partitions(&self, topic: usize) -> usize {
-        self.topics.get(topic).map_or(0, |topic| topic.count)
+    /// How many partitions a topic has, and which of them have a leader.
+    pub(super) fn partitions(&self, name: &str) -> Option<(usize, Arc<[i32]>)> {
+        let topic = self.topics.get(self.topic(name)?)?;
+        Some((topic.count, topic.available.clone()))
     }
 
     /// Adds a topic, or takes over what is new of it: partitions, leaders, its id.
@@ -174,9 +178,8 @@ impl Accumulator {
                 id: Uuid::default(),
                 partitions: Vec::new(),
                 count: 0,
-                led: Vec::new(),
-                sticky: None,
-                left: None,
+                available: Arc::default(),
+                sticky: Sticky::default(),
                 batch_bytes: self.limits.batch_bytes,
             });
             self.topics.len() - 1
@@ -190,16 +193,14 @@ impl Accumulator {
         topic.count = metadata.partitions.len();
         let total = topic.count.max(topic.partitions.len());
         topic.partitions.resize_with(total, Partition::default);
-        topic.led.clear();
+        let mut available = Vec::new();
         for (number, partition) in topic.partitions.iter_mut().enumerate() {
             if is_new {
                 // Its log knows nothing of what the old one had.
                 partition.sequence.break_off();
             }
             let leader = metadata.partitions.get(number).and_then(|known| known.leader);
-            if leader.is_some() {
-                topic.led.push(number);
-            }
+            available.extend(leader.and(i32::try_from(number).ok()));
             if leader == partition.leader {
                 continue;
             }
@@ -216,9 +217,58 @@ impl Accumulator {
             }
             touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
         }
-        let led = |number: &usize| topic.led.binary_search(number).is_ok();
-        topic.sticky = topic.sticky.filter(led);
+        topic.available = available.into();
+        let stands = topic.sticky.partition.and_then(|number| topic.partitions.get(number));
+        if stands.is_some_and(|partition| partition.leader.is_none()) {
+            topic.sticky.go(None);
+        }
         wakes
+    }
+
+    /// The partition of a record.
+    fn place(
+        &mut self,
+        topic: usize,
+        choice: Choice,
+        size: usize,
+        now: &impl Fn() -> Instant,
+    ) -> Result<At> {
+        let goes_on = |topic: &Topic| choice == Choice::Any && !topic.stays(size);
+        if self.topics.get(topic).is_some_and(goes_on) {
+            let unavailable = self.unavailable(now);
+            if let Some(topic) = self.topics.get_mut(topic) {
+                topic.go_on(self.limits.adaptive.is_enabled, &unavailable);
+            }
+        }
+        let found = self.topics.get(topic).ok_or_else(|| Error::closed("topic"))?;
+        Ok(At { topic, partition: found.choose(choice)? })
+    }
+
+    /// Brokers that have let batches wait for the availability timeout, and taken nothing.
+    fn unavailable(&self, now: &impl Fn() -> Instant) -> Vec<i32> {
+        let Adaptive { is_enabled, availability_timeout } = self.limits.adaptive;
+        if !is_enabled || availability_timeout.is_zero() {
+            return Vec::new();
+        }
+        let now = now();
+        let is_late = |since: Instant| since + availability_timeout <= now;
+        let partitions = self.topics.iter().flat_map(|topic| &topic.partitions);
+        let waiting = partitions.filter(|it| it.waits_since(&self.limits).is_some_and(is_late));
+        let brokers = waiting.filter_map(|partition| partition.leader);
+        let taken = |broker: &i32| self.lanes.get(broker).and_then(|lane| lane.taken);
+        brokers.filter(|broker| taken(broker).is_none_or(is_late)).collect()
+    }
+
+    /// Closes the open batch of a partition if a record of this size does not fit.
+    fn make_room(&mut self, at: At, size: usize, wakes: &mut Wakes) -> bool {
+        let Some(topic) = self.topics.get_mut(at.topic) else {
+            return false;
+        };
+        let closed = topic.make_room(at.partition, size);
+        if let Some(partition) = topic.partitions.get_mut(at.partition).filter(|_| closed) {
+            touch(&mut self.lanes, partition, at, &self.limits, wakes);
+        }
+        closed
     }
 
     /// The topics that are written to.
@@ -243,24 +293,18 @@ impl Accumulator {
         record: &Record,
         timestamp: Timestamp,
         size: usize,
-        now: impl FnOnce() -> Instant,
+        now: impl Fn() -> Instant,
     ) -> Result<(Delivery, Wakes)> {
         self.check_open()?;
-        let limits = &self.limits;
         let mut wakes = Wakes::default();
-        let index = topic;
-        let topic = self.topics.get_mut(index).ok_or_else(|| Error::closed("topic"))?;
-        let mut number = topic.choose(choice)?;
-        if let Some(closed) = topic.make_room(number, size) {
-            let at = At { topic: index, partition: closed };
-            if let Some(partition) = topic.partitions.get_mut(closed) {
-                touch(&mut self.lanes, partition, at, limits, &mut wakes);
-            }
-            // A record without a key begins its batch elsewhere.
-            number = topic.choose(choice)?;
-            topic.make_room(number, size);
+        let mut at = self.place(topic, choice, size, &now)?;
+        if self.make_room(at, size, &mut wakes) {
+            // A record without a key may go on elsewhere.
+            at = self.place(topic, choice, size, &now)?;
+            self.make_room(at, size, &mut wakes);
         }
-        let at = At { topic: index, partition: number };
+        let (limits, number) = (&self.limits, at.partition);
+        let topic = self.topics.get_mut(topic).ok_or_else(|| Error::closed("topic"))?;
         let limit = topic.batch_bytes;
         let partition = topic.partitions.get_mut(number).ok_or_else(|| Error::closed("topic"))?;
         let opens = partition.open.is_none();
@@ -274,7 +318,11 @@ impl Accumulator {
             let order = self.opened;
             Batch::open(at, order, result, buffer, self.budget.clone(), opened, deadline)
         });
+        let before = if opens { 0 } else { batch.len() };
         let delivery = batch.push(record, timestamp, size);
+        if choice == Choice::Any {
+            topic.sticky.put(batch.len() - before);
+        }
         // The next record of this size would not fit: no need to wait for it.
         let full = batch.len() + size > limit;
         if full {
@@ -318,7 +366,7 @@ impl Accumulator {
                         lane.queue.push_front(at);
                         break;
                     }
-                    let (batch, was_open) = partition.take(&mut self.producer);
+                    let batch = partition.take(&mut self.producer);
                     if batch.is_none() && matches!(self.producer, Producer::Wanted(_)) {
                         // Nothing leaves before there is another id.
                         limits.in_flight = 0;
@@ -329,9 +377,6 @@ impl Accumulator {
                     if partition.queued {
                         lane.queue.push_back(at);
                     }
-                    if was_open {
-                        topic.unstick(at.partition);
-                    }
                     let topic_id = topic.id;
                     ready.extend(batch.map(|batch| Ready { batch, topic_id }));
                 }
@@ -341,7 +386,7 @@ impl Accumulator {
             lane.idle = Some(Idle { until });
             return Drained::Idle(until);
         }
-        lane.idle = None;
+        (lane.idle, lane.taken) = (None, Some(now));
         Drained::Ready(ready)
     }
 

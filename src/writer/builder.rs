@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::partitioner::Partitioner;
+use super::partitioner::{Adaptive, Partitioner};
 use super::{Shared, Writer};
 use crate::cluster::{Source, check_duration};
 use crate::error::{Error, Result};
@@ -37,6 +37,8 @@ pub(super) struct Config {
     pub(super) topic_timeout: Duration,
     /// `None`: the hash of the key.
     pub(super) partitioner: Option<Arc<dyn Partitioner>>,
+    pub(super) ignore_keys: bool,
+    pub(super) adaptive: Adaptive,
 }
 
 /// No batch is larger: lengths in the protocol have 31 bits, and compression may add a little.
@@ -59,6 +61,8 @@ impl WriterBuilder {
                 delivery_timeout: Duration::from_secs(120),
                 topic_timeout: Duration::from_secs(10),
                 partitioner: None,
+                ignore_keys: false,
+                adaptive: Adaptive::default(),
             },
         }
     }
@@ -158,6 +162,31 @@ impl WriterBuilder {
         self
     }
 
+    /// Lets records with a key go where those without one go (property `partitioner.ignore.keys`):
+    /// full batches, but no order among the records of a key. Makes no difference to a
+    /// [`partitioner`](Self::partitioner) that is set. Default: `false`.
+    pub fn ignore_keys(mut self, ignore: bool) -> Self {
+        self.config.ignore_keys = ignore;
+        self
+    }
+
+    /// Whether records without a key go more rarely to partitions for which more batches wait
+    /// (property `partitioner.adaptive.partitioning.enable`, KIP-794): slow brokers get less. If
+    /// not, all partitions get the same. Default: `true`.
+    pub fn adaptive_partitioning(mut self, adaptive: bool) -> Self {
+        self.config.adaptive.is_enabled = adaptive;
+        self
+    }
+
+    /// Passes over the partitions of a broker that has taken nothing for so long while batches
+    /// waited for it, as long as others do better (property `partitioner.availability.timeout.ms`,
+    /// KIP-794). For records without a key, and with
+    /// [`adaptive_partitioning`](Self::adaptive_partitioning). Default: zero, which is never.
+    pub fn availability_timeout(mut self, timeout: Duration) -> Self {
+        self.config.adaptive.availability_timeout = timeout;
+        self
+    }
+
     /// Checks the settings, connects if there is no client yet, waits for the topic if there is
     /// one, and begins to work.
     ///
@@ -214,6 +243,7 @@ impl WriterBuilder {
         }
         check_duration("delivery_timeout", config.delivery_timeout)?;
         check_duration("topic_timeout", config.topic_timeout)?;
+        check_duration("availability_timeout", config.adaptive.availability_timeout)?;
         if config.topic_timeout.is_zero() {
             return wrong("topic_timeout: must be longer than zero");
         }
@@ -249,6 +279,7 @@ mod tests {
             (builder().delivery_timeout(Duration::MAX), "delivery_timeout"),
             (builder().topic_timeout(Duration::ZERO), "topic_timeout"),
             (builder().topic_timeout(Duration::MAX), "topic_timeout"),
+            (builder().availability_timeout(Duration::MAX), "availability_timeout"),
             (builder().compression(Compression::zstd().level(1000)), "compression"),
         ] {
             let text = wrong(builder);

@@ -12,7 +12,7 @@
 //! | `sequence.rs` | which number a batch has, and when numbers begin anew: no I/O |
 //! | `produce.rs` | requests and answers: no I/O |
 //! | `batch.rs`, `budget.rs`, `spare.rs` | the bytes of a batch, and their limit |
-//! | `partitioner.rs` | which partition a record goes to |
+//! | `partitioner/` | which partition a record goes to |
 //!
 //! # Invariants
 //!
@@ -47,7 +47,9 @@ use tokio::time::Instant;
 
 pub use builder::WriterBuilder;
 pub use delivery::{Delivery, RecordMetadata};
-pub use partitioner::Partitioner;
+pub use partitioner::{
+    HashPartitioner, LeastBytesPartitioner, Partitioner, Partitioning, RoundRobinPartitioner,
+};
 pub use service::Writing;
 
 use crate::cluster::{Cluster, Interest, Source};
@@ -336,6 +338,7 @@ impl Shared {
             backoff: cluster.config().backoff,
             in_flight: config.max_in_flight.min(MAX_NUMBERED),
             spare_bytes: (config.buffer_bytes / 4).min(16 << 20),
+            adaptive: config.adaptive,
         };
         let budget = Budget::new(config.buffer_bytes);
         Self {
@@ -422,22 +425,19 @@ impl Shared {
             let text = "topic: neither the record nor the writer names one";
             Refusal::Failed(Error::config(text))
         })?;
-        let key = record.key.as_deref();
-        let choice = match (record.partition, &self.config.partitioner, key) {
+        let choice = match (record.partition, &self.config.partitioner, &record.key) {
             (Some(partition), _, _) => Choice::This(partition),
-            (None, None, Some(key)) => Choice::Hash(partitioner::hash(key)),
-            (None, None, None) => Choice::Any,
-            (None, Some(partitioner), key) => {
-                let partitions = {
-                    let accumulator = self.accumulator();
-                    let topic = accumulator.topic(name);
-                    topic.map(|topic| accumulator.partitions(topic))
-                };
-                let partitions = partitions.ok_or_else(|| Refusal::Unknown(name.clone()))?;
-                let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
-                let chosen = partitioner.partition(name, key, partitions);
-                chosen.map_or(Choice::Any, Choice::This)
+            (None, Some(partitioner), _) => {
+                let known = self.accumulator().partitions(name);
+                let (count, available) = known.ok_or_else(|| Refusal::Unknown(name.clone()))?;
+                let count = i32::try_from(count).unwrap_or(i32::MAX);
+                let record = Partitioning::new(name, record, count, &available);
+                partitioner.partition(&record).map_or(Choice::Any, Choice::This)
             }
+            (None, None, Some(key)) if !self.config.ignore_keys => {
+                Choice::Hash(partitioner::default_hash(key))
+            }
+            (None, None, _) => Choice::Any,
         };
         let timestamp = record.timestamp.unwrap_or_else(Timestamp::now);
         let mut accumulator = self.accumulator();

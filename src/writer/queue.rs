@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::batch::Batch;
 use super::delivery::BatchResult;
+use super::partitioner::{Adaptive, Sticky, pick};
 use super::sequence::{Producer, Sequence};
 use crate::cluster::Backoff;
 use crate::error::{Error, Result};
@@ -27,6 +28,7 @@ pub(super) struct Limits {
     pub(super) in_flight: usize,
     /// Bytes of buffers that are kept for the next batches.
     pub(super) spare_bytes: usize,
+    pub(super) adaptive: Adaptive,
 }
 
 /// How the partition of a record is chosen.
@@ -35,7 +37,7 @@ pub(super) enum Choice {
     This(i32),
     /// By a hash.
     Hash(u32),
-    /// Where the writer is filling a batch.
+    /// Where the writer stands.
     Any,
 }
 
@@ -48,11 +50,9 @@ pub(super) struct Topic {
     /// As many of them as the topic has now.
     pub(super) count: usize,
     /// Those that have a leader.
-    pub(super) led: Vec<usize>,
-    /// Where records without a key go, until a batch of it has left (KIP-480).
-    pub(super) sticky: Option<usize>,
-    /// Where they went before that.
-    pub(super) left: Option<usize>,
+    pub(super) available: Arc<[i32]>,
+    /// Where records without a key go.
+    pub(super) sticky: Sticky,
     pub(super) batch_bytes: usize,
 }
 
@@ -79,7 +79,7 @@ pub(super) struct InFlight {
 }
 
 impl Topic {
-    pub(super) fn choose(&mut self, choice: Choice) -> Result<usize> {
+    pub(super) fn choose(&self, choice: Choice) -> Result<usize> {
         let count = self.count;
         let chosen = match choice {
             Choice::This(number) => {
@@ -94,48 +94,41 @@ impl Topic {
                 });
             }
             Choice::Hash(hash) => usize::try_from(hash).unwrap_or_default().checked_rem(count),
-            Choice::Any => self.stick(),
+            Choice::Any => self.sticky.partition,
         };
         chosen.ok_or_else(|| Error::config(format!("topic {} has no partitions", self.name)))
     }
 
-    /// Where the writer stands; else it goes to another partition that has a leader.
+    /// Whether records without a key go on where they went.
     #[inline]
-    pub(super) fn stick(&mut self) -> Option<usize> {
-        if self.sticky.is_none() {
-            self.sticky = self.another();
-        }
-        self.sticky
+    pub(super) fn stays(&self, size: usize) -> bool {
+        let stands = self.sticky.partition.and_then(|number| self.partitions.get(number));
+        let between = stands.is_some_and(|partition| partition.open.is_none());
+        self.sticky.stays(size, self.batch_bytes, between)
     }
 
-    fn another(&self) -> Option<usize> {
-        if self.led.is_empty() {
-            return (self.count > 0).then(|| fastrand::usize(..self.count));
-        }
-        let left = self.left.and_then(|left| self.led.binary_search(&left).ok());
-        let choice = match left.filter(|_| self.led.len() > 1) {
-            Some(left) => {
-                let other = fastrand::usize(..self.led.len() - 1);
-                other + usize::from(other >= left)
-            }
-            None => fastrand::usize(..self.led.len()),
+    /// Lets records without a key go to another partition that has a leader, none of these brokers
+    /// if there is another.
+    pub(super) fn go_on(&mut self, adaptive: bool, unavailable: &[i32]) {
+        let numbered = || self.partitions.iter().enumerate();
+        let waiting = |(number, partition): (usize, &Partition)| {
+            (number, if adaptive { partition.waiting() } else { 0 })
         };
-        self.led.get(choice).copied()
-    }
-
-    /// A batch of the partition has left, or is full: records without a key go on elsewhere.
-    pub(super) fn unstick(&mut self, number: usize) {
-        if self.sticky == Some(number) {
-            self.sticky = None;
-            self.left = Some(number);
-        }
+        let led = numbered().filter(|(_, partition)| partition.leader.is_some());
+        let is_available = |(_, partition): &(usize, &Partition)| {
+            partition.leader.is_some_and(|leader| !unavailable.contains(&leader))
+        };
+        let random = |total| fastrand::usize(..total);
+        let next = pick(numbered().filter(is_available).map(waiting), random);
+        let next = next.or_else(|| pick(led.map(waiting), random));
+        self.sticky.go(next.or_else(|| pick((0..self.count).map(|number| (number, 0)), random)));
     }
 
     /// Closes the open batch of a partition if a record of this size does not fit.
     #[inline]
-    pub(super) fn make_room(&mut self, number: usize, size: usize) -> Option<usize> {
-        let open = self.partitions.get(number)?.open.as_ref()?;
-        (open.len() + size > self.batch_bytes && self.close(number)).then_some(number)
+    pub(super) fn make_room(&mut self, number: usize, size: usize) -> bool {
+        let open = self.partitions.get(number).and_then(|partition| partition.open.as_ref());
+        open.is_some_and(|open| open.len() + size > self.batch_bytes) && self.close(number)
     }
 
     pub(super) fn close(&mut self, number: usize) -> bool {
@@ -146,7 +139,6 @@ impl Topic {
             return false;
         };
         partition.closed.push_back(batch);
-        self.unstick(number);
         true
     }
 }
@@ -160,12 +152,22 @@ impl Partition {
         if self.in_flight.len() >= most {
             return None;
         }
-        let due = match (self.closed.front(), &self.open) {
-            (Some(batch), _) => batch.opened,
-            (None, Some(batch)) => batch.opened + limits.linger,
-            (None, None) => return None,
-        };
+        let due = self.waits_since(limits)?;
         Some(self.retry_at.map_or(due, |retry| retry.max(due)))
+    }
+
+    /// Since when, or from when on, its next batch only waits for its broker.
+    pub(super) fn waits_since(&self, limits: &Limits) -> Option<Instant> {
+        match (self.closed.front(), &self.open) {
+            (Some(batch), _) => Some(batch.opened),
+            (None, Some(batch)) => Some(batch.opened + limits.linger),
+            (None, None) => None,
+        }
+    }
+
+    /// How many batches wait to leave.
+    fn waiting(&self) -> usize {
+        self.closed.len() + usize::from(self.open.is_some())
     }
 
     pub(super) fn next_len(&self) -> usize {
@@ -173,22 +175,17 @@ impl Partition {
         next.map_or(0, Batch::len)
     }
 
-    /// Sends the next batch away; also tells whether it was still open. None, if the writer has to
-    /// become another producer first.
-    pub(super) fn take(&mut self, producer: &mut Producer) -> (Option<Batch>, bool) {
+    /// Sends the next batch away. `None`, if the writer has to become another producer first.
+    pub(super) fn take(&mut self, producer: &mut Producer) -> Option<Batch> {
         let is_away = !self.in_flight.is_empty();
         if !self.sequence.begin(producer, self.closed.iter_mut(), is_away) {
-            return (None, false);
+            return None;
         }
-        let closed = self.closed.pop_front();
-        let was_open = closed.is_none();
-        let mut batch = closed.or_else(|| self.open.take());
-        if let Some(batch) = &mut batch {
-            self.sequence.number(batch);
-            let (result, order, deadline) = (batch.result().clone(), batch.order, batch.deadline);
-            self.in_flight.push(InFlight { result, order, deadline });
-        }
-        (batch, was_open)
+        let mut batch = self.closed.pop_front().or_else(|| self.open.take())?;
+        self.sequence.number(&mut batch);
+        let (result, order, deadline) = (batch.result().clone(), batch.order, batch.deadline);
+        self.in_flight.push(InFlight { result, order, deadline });
+        Some(batch)
     }
 
     pub(super) fn landed(&mut self, result: &Arc<BatchResult>) {

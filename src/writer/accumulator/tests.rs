@@ -27,6 +27,7 @@ fn bench(leaders: &[i32], change: impl FnOnce(&mut Limits)) -> Bench {
         backoff: Backoff { min: Duration::from_millis(100), max: Duration::from_secs(1) },
         in_flight: 1,
         spare_bytes: 10_000,
+        adaptive: Adaptive::default(),
     };
     change(&mut limits);
     let budget = Budget::new(1 << 20);
@@ -346,22 +347,111 @@ fn what_may_have_been_written_stays_ambiguous() {
 }
 
 #[test]
-fn records_without_a_key_stay_together_until_a_batch_leaves() {
+fn records_without_a_key_stay_together_for_the_bytes_of_a_batch() {
+    fastrand::seed(1);
     let mut bench = bench(&[1; 8], |_| {});
-    for _ in 0..10 {
-        bench.put(Choice::Any, "a");
+    // Half of a batch at a time.
+    let (mut runs, mut last) = (Vec::new(), None);
+    for _ in 0..200 {
+        for _ in 0..25 {
+            bench.put(Choice::Any, "0123456789");
+        }
+        for batch in bench.drain(1) {
+            let at = batch.at.partition;
+            if last.replace(at) != Some(at) {
+                runs.push((at, 0));
+            }
+            runs.last_mut().unwrap().1 += batch.len();
+            bench.written(batch, 0);
+        }
     }
-    let away = bench.drain(1);
-    assert_eq!((away.len(), away[0].count()), (1, 10));
-    let mut seen = std::collections::BTreeSet::from([away[0].at.partition]);
-    bench.written(away.into_iter().next().unwrap(), 0);
+    let seen: std::collections::BTreeSet<_> = runs.iter().map(|(at, _)| at).collect();
+    assert_eq!(seen.len(), 8, "they go on elsewhere");
+    assert!(runs.iter().all(|(_, bytes)| *bytes >= 900), "not before: {runs:?}");
+}
+
+#[test]
+fn a_batch_that_lingers_is_not_left_half_full() {
+    fastrand::seed(2);
+    let mut bench = bench(&[1; 8], |limits| limits.linger = LINGER);
+    let mut sizes = Vec::new();
     for _ in 0..100 {
-        bench.put(Choice::Any, "a");
-        let batch = bench.drain(1).remove(0);
-        seen.insert(batch.at.partition);
-        bench.written(batch, 0);
+        for _ in 0..30 {
+            bench.put(Choice::Any, "0123456789");
+        }
+        bench.now += LINGER;
+        for batch in bench.drain(1) {
+            sizes.push(batch.count());
+            bench.written(batch, 0);
+        }
     }
-    assert_eq!(seen.len(), 8, "and then go on elsewhere");
+    assert!(sizes.iter().all(|count| *count >= 30), "{sizes:?}");
+}
+
+/// How many of 1000 batches of records without a key go to each partition, while two of them
+/// have this many batches waiting.
+fn shares(limits: impl FnOnce(&mut Limits), waiting: [usize; 2], later: Duration) -> [usize; 3] {
+    fastrand::seed(3);
+    let mut bench = bench(&[1, 2, 3], limits);
+    for (number, count) in (1..).zip(waiting) {
+        for _ in 0..count {
+            bench.put(Choice::This(number), "0123456789");
+            bench.accumulator.flush().1.wake();
+        }
+    }
+    bench.now += later;
+    let mut shares = [0; 3];
+    for _ in 0..1000 {
+        let topic = bench.accumulator.topics.get_mut(0).unwrap();
+        topic.sticky.go(None);
+        let now = bench.now;
+        let at = bench.accumulator.place(0, Choice::Any, 10, &|| now).unwrap();
+        shares[at.partition] += 1;
+    }
+    shares
+}
+
+#[test]
+fn partitions_with_longer_queues_get_less() {
+    let near = |shares: [usize; 3], expected: [usize; 3]| {
+        let close = |(share, expected): (usize, usize)| share.abs_diff(expected) < 50;
+        assert!(shares.into_iter().zip(expected).all(close), "{shares:?}, not {expected:?}");
+    };
+    near(shares(|_| {}, [0, 0], TIMEOUT), [333, 333, 333]);
+    // Weights 4, 1 and 3.
+    near(shares(|_| {}, [3, 1], TIMEOUT), [500, 125, 375]);
+    let even = |limits: &mut Limits| limits.adaptive.is_enabled = false;
+    near(shares(even, [3, 1], TIMEOUT), [333, 333, 333]);
+    let short = |limits: &mut Limits| limits.adaptive.availability_timeout = LINGER;
+    near(shares(short, [3, 1], LINGER / 2), [500, 125, 375]);
+    near(shares(short, [3, 0], LINGER), [500, 0, 500]);
+}
+
+#[test]
+fn a_broker_that_takes_nothing_is_passed_over_until_it_does() {
+    fastrand::seed(4);
+    let short = |limits: &mut Limits| limits.adaptive.availability_timeout = LINGER;
+    let mut bench = bench(&[1, 2], short);
+    let unavailable = |bench: &Bench| bench.accumulator.unavailable(&|| bench.now);
+    bench.put(Choice::This(0), "a");
+    bench.now += LINGER;
+    assert_eq!(unavailable(&bench), [1]);
+    let away = bench.drain(1).remove(0);
+    assert!(unavailable(&bench).is_empty(), "nothing waits for it");
+    bench.put(Choice::This(0), "b");
+    bench.now += LINGER / 2;
+    assert!(unavailable(&bench).is_empty(), "not for long");
+    bench.now += LINGER / 2;
+    assert_eq!(unavailable(&bench), [1], "a is not answered, b waits");
+    bench.written(away, 0);
+    assert_eq!(bench.drain(1).len(), 1);
+    assert!(unavailable(&bench).is_empty());
+    // If all are like that, any has to do.
+    bench.put(Choice::This(0), "c");
+    bench.put(Choice::This(1), "c");
+    bench.now += LINGER;
+    assert_eq!(unavailable(&bench), [1, 2]);
+    bench.put(Choice::Any, "d");
 }
 
 #[test]
@@ -381,6 +471,7 @@ fn records_without_a_key_go_where_a_leader_is() {
 
 #[test]
 fn a_full_batch_closes_and_a_record_without_a_key_goes_elsewhere() {
+    fastrand::seed(5);
     let mut bench = bench(&[1; 2], |limits| limits.batch_bytes = 200);
     for _ in 0..40 {
         bench.put(Choice::Any, "0123456789");
