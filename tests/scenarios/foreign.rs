@@ -1,5 +1,6 @@
 //! What others have written: Apache's own producer, librdkafka's, and the cleaner of a broker.
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -145,6 +146,31 @@ pub async fn java_transactions(cluster: &impl TestCluster) -> Outcome {
     Ok(())
 }
 
+/// The same keys go to the same partitions.
+pub async fn java_partitions(cluster: &impl TestCluster) -> Outcome {
+    cluster.needs(Need::Java)?;
+    let client = connect(cluster).await;
+    let topic = topic(cluster, "java-partitions", 7).await;
+    java(cluster, "keys", &topic, "200").await;
+    let writer = client.writer().topic(&*topic).build().await.unwrap();
+    let records = (0..200).map(|n| Record::new("kafkio").key(format!("key {n}")));
+    writer.write(records).await.unwrap();
+    let mut written = BTreeMap::<_, Vec<_>>::new();
+    for message in all(&client, &topic, IsolationLevel::ReadUncommitted).await {
+        let key = text(message.key()).to_owned();
+        written
+            .entry(key)
+            .or_default()
+            .push((text(message.value()).to_owned(), message.partition()));
+    }
+    assert_eq!(written.len(), 200);
+    for (key, by) in written {
+        let both = matches!(&by[..], [(a, _), (b, _)] if (&**a, &**b) == ("java", "kafkio"));
+        assert!(both && by[0].1 == by[1].1, "{key}: {by:?}");
+    }
+    Ok(())
+}
+
 /// A topic whose log was really compacted has gaps, and may have batches without records.
 pub async fn compacted(cluster: &impl TestCluster) -> Outcome {
     cluster.needs(Need::Real)?;
@@ -162,7 +188,7 @@ pub async fn compacted(cluster: &impl TestCluster) -> Outcome {
     };
     let records = (0..2_000).map(|n| Record::new(n.to_string()).key((n % 7 * (n % 3)).to_string()));
     writer.write(records).await.unwrap();
-    let mut newest = std::collections::BTreeMap::new();
+    let mut newest = BTreeMap::new();
     for n in 0..2_000 {
         newest.insert((n % 7 * (n % 3)).to_string(), n);
     }

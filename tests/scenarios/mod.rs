@@ -53,7 +53,7 @@ macro_rules! scenarios {
             admin_failover: controller_moved, broker_down;
             fetches: sessions, session_errors, transactions, racks;
             foreign: java_codecs, java_log_append_time, java_old_formats, java_transactions,
-                compacted, kcat;
+                java_partitions, compacted, kcat;
             transactions: interleaved, from_each_offset, nothing_but_markers, open, compressed,
                 over_many_fetches, random;
             producers: ids, repeats, out_of_order, epochs, wrapped, unknown, records_deleted,

@@ -3,6 +3,7 @@
 //
 //   java -cp JARS Foreign.java codecs TOPIC none,gzip,… --bootstrap-server LIST
 //   java -cp JARS Foreign.java transactions TOPIC TRANSACTIONAL_ID --bootstrap-server LIST
+//   java -cp JARS Foreign.java keys TOPIC COUNT --bootstrap-server LIST
 
 import java.lang.reflect.InvocationTargetException;
 import java.nio.charset.StandardCharsets;
@@ -21,6 +22,7 @@ public class Foreign {
         switch (arguments[0]) {
             case "codecs" -> codecs(topic, arguments[2].split(","), bootstrap);
             case "transactions" -> transactions(topic, arguments[2], bootstrap);
+            case "keys" -> keys(topic, Integer.parseInt(arguments[2]), bootstrap);
             default -> throw new IllegalArgumentException(arguments[0]);
         }
     }
@@ -36,6 +38,15 @@ public class Foreign {
                         producer.flush();
                     }
                 }
+            }
+        }
+    }
+
+    /** So many keys, each to the partition that the producer chooses. */
+    static void keys(String topic, int count, String bootstrap) {
+        try (KafkaProducer<byte[], byte[]> producer = producer(bootstrap, Map.of())) {
+            for (int n = 0; n < count; n++) {
+                producer.send(new ProducerRecord<>(topic, bytes("key " + n), bytes("java")));
             }
         }
     }
