@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kafkio::testing::FakeCluster;
 use kafkio::{
-    HashPartitioner, LeastBytesPartitioner, Partitioner, Partitioning, Record,
+    HashPartitioner, LeastBytesPartitioner, Partitioner, Partitioning, Record, RecordMetadata,
     RoundRobinPartitioner, WriterBuilder,
 };
 
@@ -146,7 +146,7 @@ async fn keys_may_be_ignored() {
         let writer = builder(&cluster).await.topic("100").ignore_keys(ignore);
         let records = (0..20).map(|n| Record::new("value").key(n.to_string()));
         let written = writer.build().await.unwrap().write(records).await.unwrap();
-        let partitions: BTreeSet<_> = written.iter().map(|it| it.partition()).collect();
+        let partitions: BTreeSet<_> = written.iter().map(RecordMetadata::partition).collect();
         assert_eq!(partitions.len() == 1, ignore);
     }
 }
@@ -167,7 +167,7 @@ async fn one_s_own() {
     let to = |partition: &'static str| Record::new("value").header("to", partition);
     let free = || Record::new("value");
     let written = writer.write([to("6"), to("0"), free(), free()]).await.unwrap();
-    let partitions: Vec<_> = written.iter().map(|it| it.partition()).collect();
+    let partitions: Vec<_> = written.iter().map(RecordMetadata::partition).collect();
     assert_eq!(partitions[..2], [6, 0]);
     assert_eq!(partitions[2], partitions[3], "the writer's choice");
     for wrong in ["7", "-1"] {
