@@ -72,7 +72,9 @@ async fn identify(shared: &Shared) {
             tracing::debug!(%error, "no producer id");
             return shared.accumulator().not_identified(error);
         }
-        Err(error) => return shared.fail_all(&error),
+        Err(error) => {
+            return shared.fail_all(&error.context("idempotent: there is no producer id"));
+        }
     };
     let wakes = shared.accumulator().identify(identity);
     wakes.wake();

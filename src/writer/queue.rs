@@ -75,6 +75,8 @@ pub(super) struct Partition {
 pub(super) struct InFlight {
     pub(super) result: Arc<BatchResult>,
     pub(super) order: u64,
+    /// Not for the first time, under its number.
+    is_again: bool,
     pub(super) deadline: Instant,
 }
 
@@ -146,8 +148,11 @@ impl Topic {
 impl Partition {
     /// When its next batch may leave; `None` if there is none, or it has to wait for an answer.
     pub(super) fn due(&self, limits: &Limits) -> Option<Instant> {
-        // After a failure one at a time, the oldest first: what is behind a gap would come back.
-        let is_alone = self.failures > 0 || self.sequence.is_broken();
+        // What is sent again goes alone. A broker remembers the last five batches: if newer ones went
+        // on meanwhile, it would not know any more that it has this one.
+        let is_alone = self.sequence.is_broken()
+            || self.closed.front().is_some_and(Batch::is_numbered)
+            || self.in_flight.iter().any(|away| away.is_again);
         let most = if is_alone { limits.in_flight.min(1) } else { limits.in_flight };
         if self.in_flight.len() >= most {
             return None;
@@ -182,9 +187,10 @@ impl Partition {
             return None;
         }
         let mut batch = self.closed.pop_front().or_else(|| self.open.take())?;
+        let is_again = batch.is_numbered();
         self.sequence.number(&mut batch);
         let (result, order, deadline) = (batch.result().clone(), batch.order, batch.deadline);
-        self.in_flight.push(InFlight { result, order, deadline });
+        self.in_flight.push(InFlight { result, order, is_again, deadline });
         Some(batch)
     }
 

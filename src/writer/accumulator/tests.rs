@@ -1,5 +1,7 @@
 //! The accumulator without brokers and clocks: what leaves when, in which order, and what is told.
 
+mod numbered;
+
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -20,6 +22,10 @@ struct Bench {
 
 /// Two brokers; partition `n` of topic `t` is led by `leaders[n]`.
 fn bench(leaders: &[i32], change: impl FnOnce(&mut Limits)) -> Bench {
+    bench_of(leaders, false, change)
+}
+
+fn bench_of(leaders: &[i32], is_idempotent: bool, change: impl FnOnce(&mut Limits)) -> Bench {
     let mut limits = Limits {
         batch_bytes: 1000,
         linger: Duration::ZERO,
@@ -31,7 +37,7 @@ fn bench(leaders: &[i32], change: impl FnOnce(&mut Limits)) -> Bench {
     };
     change(&mut limits);
     let budget = Budget::new(1 << 20);
-    let mut accumulator = Accumulator::new(limits, budget.clone(), false);
+    let mut accumulator = Accumulator::new(limits, budget.clone(), is_idempotent);
     accumulator.follow(&topic(1, leaders)).wake();
     Bench { accumulator, budget, now: Instant::now() }
 }
