@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is a test")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use kafkio::testing::FakeCluster;
+use futures::FutureExt;
+use kafkio::protocol::ApiKey;
+use kafkio::testing::{FakeCluster, Fault};
 use kafkio::{
     HashPartitioner, LeastBytesPartitioner, Partitioner, Partitioning, Record, RecordMetadata,
     RoundRobinPartitioner, WriterBuilder,
@@ -191,4 +194,31 @@ async fn without_keys_all_partitions_get_the_same() {
     }
     assert_eq!(bytes.len(), 6);
     assert!(bytes.values().all(|bytes| (10_000..40_000).contains(bytes)), "{bytes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_hangs_gets_less() {
+    fastrand::seed(2);
+    let cluster =
+        FakeCluster::builder().in_memory().brokers(2).topic("t", 4).start().await.unwrap();
+    let hanging = cluster.leader("t", 0).unwrap();
+    let hang = move |broker| if broker == hanging { Fault::Hang } else { Fault::Pass };
+    let _hook = cluster.on(ApiKey::PRODUCE, move |call| hang(call.broker));
+    // How many of 1000 records, of which ten make a batch, it gets.
+    let mut stuck = Vec::new();
+    for (adaptive, timeout) in [(false, 0), (true, 0), (true, 20)] {
+        let writer = builder(&cluster).await.topic("t").batch_bytes(1_200);
+        let writer = writer.adaptive_partitioning(adaptive);
+        let writer = writer.availability_timeout(Duration::from_millis(timeout));
+        let writer = writer.build().await.unwrap();
+        let mut deliveries = Vec::new();
+        for _ in 0..1_000 {
+            deliveries.push(writer.send(Record::new(vec![0; 100])).await.unwrap());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let waiting = deliveries.into_iter().map(FutureExt::now_or_never).filter(Option::is_none);
+        stuck.push(waiting.count());
+    }
+    assert!(stuck[0] > 400 && (100..300).contains(&stuck[1]) && stuck[2] < 60, "{stuck:?}");
 }

@@ -109,7 +109,8 @@ impl WriterBuilder {
 
     /// The largest batch, in bytes before compression, and so the largest record (property
     /// `batch.size`, and `batch.num.messages` of librdkafka). Must fit under `max.message.bytes` of
-    /// the topic; a batch that does not is sent again in parts. Up to 1 GiB. Default: 1 000 012,
+    /// the topic; a batch that does not is sent again in parts. So much is also what records without
+    /// a key put into one partition before they go on to another. Up to 1 GiB. Default: 1 000 012,
     /// which fits under Kafka's default.
     pub fn batch_bytes(mut self, bytes: usize) -> Self {
         self.config.batch_bytes = bytes;
