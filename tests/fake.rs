@@ -15,8 +15,8 @@
 mod scenarios;
 mod support;
 
+use kafkio::ClientBuilder;
 use kafkio::testing::FakeCluster;
-use kafkio::{ClientBuilder, TopicPartition};
 use tokio::time::timeout;
 
 use support::{Outcome, TIME_LIMIT, TestCluster};
@@ -63,10 +63,6 @@ impl TestCluster for Fake {
 
     fn bytes_sent(&self) -> Option<u64> {
         Some(self.cluster.bytes_sent())
-    }
-
-    fn end_transaction(&self, at: &TopicPartition, (id, epoch): (i64, i16), committed: bool) {
-        self.cluster.end_transaction(&at.topic, at.partition, id, epoch, committed);
     }
 
     fn is_rack_aware(&self) -> bool {

@@ -37,10 +37,13 @@ impl Release {
     pub(crate) const V1_0: Self = Self(1, 0, 0);
     pub(crate) const V1_1: Self = Self(1, 1, 0);
     pub(crate) const V2_0: Self = Self(2, 0, 0);
+    pub(crate) const V2_2: Self = Self(2, 2, 0);
     pub(crate) const V2_4: Self = Self(2, 4, 0);
     pub(crate) const V2_5: Self = Self(2, 5, 0);
     pub(crate) const V2_8: Self = Self(2, 8, 0);
-    const V4_0: Self = Self(4, 0, 0);
+    pub(crate) const V3_6: Self = Self(3, 6, 0);
+    pub(crate) const V4_0: Self = Self(4, 0, 0);
+    pub(crate) const V4_1: Self = Self(4, 1, 0);
 
     /// The first and the last version of the call; `None` if the release does not have it.
     pub(crate) fn versions(self, key: ApiKey) -> Option<(i16, i16)> {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,7 +13,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 
 use super::faults::{Call, Fault, Hooks, LoggedRequest, lock};
 use super::handlers::{self, Reply};
@@ -35,6 +36,7 @@ pub(super) struct Shared {
     log: Option<Mutex<Vec<LoggedRequest>>>,
     bytes_sent: AtomicU64,
     next_connection: AtomicU64,
+    /// With the clock.
     listeners: Mutex<Vec<Task<()>>>,
     connections: Mutex<BTreeMap<i32, Vec<Task<()>>>>,
 }
@@ -105,6 +107,28 @@ impl Shared {
             }
         });
         lock(&self.listeners).push(accept);
+    }
+
+    /// Does what is due, at its time, for as long as the cluster lives.
+    pub(super) fn keep_time(self: &Arc<Self>) {
+        let shared = Arc::clone(self);
+        let alarm = self.with(|state| Arc::clone(&state.alarm));
+        let clock = task::spawn(async move {
+            loop {
+                let due = shared.with(|state| state.next_due());
+                let wait = async {
+                    match due {
+                        Some(due) => sleep_until(due).await,
+                        None => pending().await,
+                    }
+                };
+                tokio::select! {
+                    () = alarm.notified() => {}
+                    () = wait => shared.update(State::do_what_is_due),
+                }
+            }
+        });
+        lock(&self.listeners).push(clock);
     }
 
     /// Serves a connection to the broker, if that is up.

@@ -34,6 +34,7 @@ pub struct FakeClusterBuilder {
     cut_batches: bool,
     authorizer: bool,
     rack_aware: bool,
+    transaction_version: i16,
     fetch_session_slots: usize,
     request_log: bool,
     seed: u64,
@@ -55,6 +56,7 @@ impl FakeClusterBuilder {
             cut_batches: false,
             authorizer: false,
             rack_aware: false,
+            transaction_version: 2,
             fetch_session_slots: 1000,
             request_log: true,
             seed: 0,
@@ -156,6 +158,14 @@ impl FakeClusterBuilder {
         self
     }
 
+    /// The level of the feature `transaction.version`, from 0 to 2 (KIP-890): with less than 2,
+    /// clients add partitions to their transactions themselves. Brokers before 4.0 do not have it.
+    /// Default: 2.
+    pub fn transaction_version(mut self, level: i16) -> Self {
+        self.transaction_version = level;
+        self
+    }
+
     /// How many fetch sessions each broker keeps (KIP-227; property
     /// `max.incremental.fetch.session.cache.slots`). Default: 1000.
     pub fn fetch_session_slots(mut self, count: usize) -> Self {
@@ -210,6 +220,7 @@ impl FakeClusterBuilder {
         let shared = Arc::new(Shared::new(state, self.request_log));
         // From here on dropping the cluster ends it.
         let cluster = FakeCluster::new(Arc::clone(&shared), self.in_memory);
+        shared.keep_time();
         for (id, listener) in listeners {
             shared.listen(id, listener);
         }
@@ -226,6 +237,9 @@ impl FakeClusterBuilder {
             return Err(wrong(
                 "default_partitions and replication_factor must be above 0".to_owned(),
             ));
+        }
+        if !(0..=2).contains(&self.transaction_version) {
+            return Err(wrong("transaction_version is not from 0 to 2".to_owned()));
         }
         let mut configs = vec![BTreeMap::new(); self.topics.len()];
         for (at, (name, partitions)) in self.topics.iter().enumerate() {
@@ -263,6 +277,7 @@ impl FakeClusterBuilder {
             cut_batches: self.cut_batches,
             authorizer: self.authorizer,
             rack_aware: self.rack_aware,
+            transaction_version: self.transaction_version,
             fetch_session_slots: self.fetch_session_slots,
         };
         Ok((settings, configs))

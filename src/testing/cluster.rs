@@ -15,6 +15,7 @@ use super::faults::{Call, Fault, FaultGuard, LoggedRequest};
 use super::log::Rules;
 use super::network::PipeConnector;
 use super::state::{Partition, State, TopicRef, is_topic_name};
+use super::transactions;
 use crate::client::{Client, ClientBuilder};
 use crate::protocol::{ApiKey, ErrorCode};
 use crate::record::{BatchEncoder, Compression, Message, ProducerState, RawBatches, Record};
@@ -189,7 +190,7 @@ impl FakeCluster {
     /// If it does not exist.
     #[track_caller]
     pub fn delete_topic(&self, name: &str) {
-        let removed = self.shared.update(|state| state.topics.0.remove(name));
+        let removed = self.shared.update(|state| state.delete_topic(name));
         assert!(removed.is_some(), "there is no topic {name}");
     }
 
@@ -296,7 +297,7 @@ impl FakeCluster {
     /// If there is no such partition.
     #[track_caller]
     pub fn forget_producers(&self, topic: &str, partition: i32) {
-        self.poke(topic, partition, |it| it.log.forget_producers());
+        self.poke(topic, partition, |it| it.log.producers.forget());
     }
 
     /// Loses what is at this offset and after it, as an unclean election does: the leader's epoch
@@ -313,9 +314,24 @@ impl FakeCluster {
         });
     }
 
-    /// Ends the transaction that the producer has in this partition, as its coordinator does: with
-    /// a marker, whose offset this returns. Until then the records of a transaction, which any
-    /// producer may write, hold up `read_committed`.
+    /// Gives the transactional id its last epoch: the next one who asks, and the next transaction
+    /// with KIP-890, gets another producer id.
+    ///
+    /// # Panics
+    ///
+    /// If no producer has the transactional id.
+    #[track_caller]
+    pub fn use_up_epochs(&self, transactional_id: &str) {
+        let found = self.shared.with(|state| {
+            let found = state.transactions.get_mut(transactional_id);
+            found.map(|it| it.epoch = transactions::LAST_EPOCH)
+        });
+        assert!(found.is_some(), "nobody has {transactional_id}");
+    }
+
+    /// Ends what the producer has open in this partition by a marker, whose offset this returns.
+    /// Coordinators do so without being told: this is for transactions that nobody knows but their
+    /// log, of [raw batches](Self::append_raw), which hold up `read_committed` until then.
     ///
     /// # Panics
     ///

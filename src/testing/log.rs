@@ -22,7 +22,7 @@ pub(super) struct PartitionLog {
     batches: Vec<Stored>,
     /// Leader epochs, and the offset that each began at.
     epochs: Vec<(i32, i64)>,
-    producers: Producers,
+    pub(super) producers: Producers,
 }
 
 /// One batch of version 2, or one message of an old format.
@@ -152,7 +152,7 @@ impl PartitionLog {
     pub(super) fn append(&mut self, records: Bytes, rules: &Rules) -> Result<Appended, Rejected> {
         let entries = check(records, rules)?;
         for (header, _) in entries.iter().filter(|(header, _)| header.producer_id >= 0) {
-            if let Some(repeated) = self.producers.check(header, rules.release)? {
+            if let Some(repeated) = self.producers.check(header, rules)? {
                 let (base_offset, time) = (repeated.base_offset, Some(repeated.max_timestamp));
                 return Ok(Appended { base_offset, time });
             }
@@ -203,11 +203,6 @@ impl PartitionLog {
         if release.forgets_producers_early() {
             self.producers.forget_before(self.start);
         }
-    }
-
-    /// Forgets who has written, as time does.
-    pub(super) fn forget_producers(&mut self) {
-        self.producers.forget();
     }
 
     /// Drops what is at this offset and after it, as a leader that had not got it yet does.

@@ -1,7 +1,8 @@
 //! A Kafka cluster in this process, for tests: nothing to install, nothing to clean up.
 //!
 //! [`FakeCluster`] behaves as Apache Kafka does as far as it goes: topics with real logs, offsets,
-//! timestamps, byte limits, long polls, leader epochs, error codes, the request versions of any
+//! timestamps, byte limits, long polls, leader epochs, producers that number what they write,
+//! transactions with their coordinators, committed offsets, error codes, the request versions of any
 //! Kafka from 0.10.1 to 4.3. Its brokers listen on loopback TCP, so any client can use them; or
 //! they are [in memory](FakeClusterBuilder::in_memory), for tests with paused time.
 //!
@@ -31,7 +32,8 @@
 //! - [`stop_broker`](FakeCluster::stop_broker), [`start_broker`](FakeCluster::start_broker),
 //!   [`move_leader`](FakeCluster::move_leader), [`delete_topic`](FakeCluster::delete_topic),
 //!   [`truncate`](FakeCluster::truncate), [`set_follower_end`](FakeCluster::set_follower_end),
-//!   [`forget_producers`](FakeCluster::forget_producers): what happens to clusters.
+//!   [`forget_producers`](FakeCluster::forget_producers),
+//!   [`use_up_epochs`](FakeCluster::use_up_epochs): what happens to clusters.
 //! - [`fail_next`](FakeCluster::fail_next): the next answers carry these error codes.
 //! - [`on`](FakeCluster::on) and [`once`](FakeCluster::once): a closure sees each request first and
 //!   chooses a [`Fault`]: answer it, change the answer, delay, hang, cut the connection anywhere.
@@ -60,11 +62,11 @@
 //!
 //! No replication: all replicas of a partition are one log, in sync unless
 //! [told otherwise](FakeCluster::set_follower_end). No conversion between message formats, no
-//! retention or compaction, no groups of any kind, no coordinators of transactions
-//! ([`end_transaction`](FakeCluster::end_transaction) stands in for one), no producers to describe, no log directories, no reassignments, no security. Configurations, access
-//! control entries and quotas are kept and listed; of the configurations,
-//! [these](FakeClusterBuilder::topic_config) have an effect, of the others none. It is stricter than
-//! Kafka 4 in one thing: only the controller creates and deletes topics, and adds partitions.
+//! retention or compaction, no members of groups of any kind (offsets are kept), no log directories,
+//! no reassignments, no security. Configurations, access control entries and quotas are kept and
+//! listed; of the configurations, [these](FakeClusterBuilder::topic_config) have an effect, of the
+//! others none. It is stricter than Kafka 4 in one thing: only the controller creates and deletes
+//! topics, and adds partitions.
 //!
 //! A call that it does not have is not announced to clients, until a [hook](FakeCluster::on)
 //! answers it.
@@ -79,9 +81,11 @@ mod faults;
 mod handlers;
 mod log;
 mod network;
+mod offsets;
 mod producers;
 mod sessions;
 mod state;
+mod transactions;
 mod versions;
 
 pub use builder::FakeClusterBuilder;

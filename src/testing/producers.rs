@@ -4,12 +4,16 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::batch::{self, Header};
-use super::log::Rejected;
-use super::versions::Release;
+use super::log::{Rejected, Rules};
 use crate::protocol::ErrorCode;
+use crate::protocol::messages::describe_producers::ProducerState;
 
 /// The most batches of one producer that are remembered, and that it may have under way.
 const REMEMBERED: usize = 5;
+
+/// What is written becomes part of the producer's transaction from this version of `Produce` on
+/// (KIP-890).
+pub(super) const ADDS: i16 = 12;
 
 /// The producers of one log.
 #[derive(Debug, Default)]
@@ -26,6 +30,8 @@ struct Producer {
     recent: VecDeque<Remembered>,
     /// Where its open transaction begins.
     open: Option<i64>,
+    last_timestamp: i64,
+    has_marker: bool,
 }
 
 /// A batch that was appended.
@@ -58,17 +64,43 @@ impl Producers {
         all.filter(move |it| it.last >= from && it.first < until)
     }
 
+    /// Whether the producer has a transaction open in this epoch.
+    pub(super) fn is_open(&self, header: &Header) -> bool {
+        let known = self.by_id.get(&header.producer_id);
+        known.is_some_and(|it| it.open.is_some() && it.epoch == header.producer_epoch)
+    }
+
+    /// Whether the producer has been seen in a later epoch.
+    pub(super) fn is_fenced(&self, producer_id: i64, epoch: i16) -> bool {
+        self.by_id.get(&producer_id).is_some_and(|it| epoch < it.epoch)
+    }
+
+    /// All that are known, as `DescribeProducers` tells them.
+    pub(super) fn describe(&self) -> Vec<ProducerState> {
+        let described = self.by_id.iter().map(|(id, it)| ProducerState {
+            producer_id: *id,
+            producer_epoch: it.epoch.into(),
+            last_sequence: it.recent.front().map_or(-1, |it| it.last_sequence),
+            last_timestamp: it.last_timestamp,
+            coordinator_epoch: if it.has_marker { 0 } else { -1 },
+            current_txn_start_offset: it.open.unwrap_or(-1),
+            ..Default::default()
+        });
+        described.collect()
+    }
+
     /// Whether the next batch of a producer may be appended. The one that was remembered, if it
     /// has been already.
     pub(super) fn check(
         &self,
         header: &Header,
-        release: Release,
+        rules: &Rules,
     ) -> Result<Option<Remembered>, Rejected> {
         let rejected = |code: ErrorCode| Err(Rejected { code, text: code.text() });
-        let first = header.base_sequence;
+        let (first, release) = (header.base_sequence, rules.release);
         let Some(known) = self.by_id.get(&header.producer_id) else {
-            let refused = release.refuses_unknown_producers().filter(|_| first != 0);
+            let is_added = header.is_transactional() && rules.produce_version >= ADDS;
+            let refused = release.refuses_unknown_producers(is_added).filter(|_| first != 0);
             return refused.map_or(Ok(None), rejected);
         };
         let is_same_epoch = header.producer_epoch == known.epoch;
@@ -105,6 +137,7 @@ impl Producers {
         };
         if !header.is_control() {
             let producer = self.enter(&header);
+            producer.last_timestamp = header.max_timestamp;
             if header.is_transactional() {
                 producer.open.get_or_insert(base_offset);
             }
@@ -123,7 +156,9 @@ impl Producers {
         let Some(aborts) = batch::aborts(bytes).filter(|_| header.is_transactional()) else {
             return;
         };
-        if let Some(first) = self.enter(&header).open.take().filter(|_| aborts) {
+        let producer = self.enter(&header);
+        (producer.last_timestamp, producer.has_marker) = (header.max_timestamp, true);
+        if let Some(first) = producer.open.take().filter(|_| aborts) {
             let producer_id = header.producer_id;
             self.aborted.push(Aborted { producer_id, first, last: last_offset });
         }

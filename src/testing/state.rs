@@ -2,17 +2,24 @@
 //! under one lock; knows no connections and no requests.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::acls::Acl;
 use super::log::PartitionLog;
+use super::offsets::Offsets;
 use super::sessions::Sessions;
+use super::transactions::Transactions;
 use super::versions::Release;
 use crate::protocol::{ApiKey, ErrorCode};
 use crate::types::Timestamp;
 use crate::wire::Uuid;
+
+/// `offsets.topic.num.partitions` and `transaction.state.log.num.partitions`
+const COORDINATOR_PARTITIONS: i32 = 50;
 
 /// The whole cluster.
 #[derive(Debug)]
@@ -29,7 +36,11 @@ pub(super) struct State {
     pub(super) throttles: HashMap<ApiKey, Duration>,
     /// The fetch sessions of each broker.
     pub(super) sessions: BTreeMap<i32, Sessions>,
-    next_producer_id: i64,
+    pub(super) next_producer_id: i64,
+    pub(super) transactions: Transactions,
+    pub(super) offsets: Offsets,
+    /// Rings when something may be due earlier than it was.
+    pub(super) alarm: Arc<Notify>,
     random: fastrand::Rng,
     /// Virtual time moves the broker's clock too, so that tests can tell what it will say.
     started: (Instant, i64),
@@ -47,6 +58,7 @@ pub(super) struct Settings {
     pub(super) cut_batches: bool,
     pub(super) authorizer: bool,
     pub(super) rack_aware: bool,
+    pub(super) transaction_version: i16,
     pub(super) fetch_session_slots: usize,
 }
 
@@ -115,6 +127,9 @@ impl State {
             throttles: HashMap::new(),
             sessions: BTreeMap::new(),
             next_producer_id: 0,
+            transactions: Transactions::new(),
+            offsets: Offsets::default(),
+            alarm: Arc::default(),
             random,
             started: (Instant::now(), Timestamp::now().as_millis()),
         }
@@ -187,10 +202,23 @@ impl State {
         }
     }
 
+    /// Deletes the topic, and what groups have committed of it.
+    pub(super) fn delete_topic(&mut self, name: &str) -> Option<Topic> {
+        self.offsets.forget(name);
+        self.topics.0.remove(name)
+    }
+
     /// A producer id that nobody has.
     pub(super) fn new_producer_id(&mut self) -> i64 {
         self.next_producer_id += 1;
         self.next_producer_id - 1
+    }
+
+    /// The broker that keeps a group or a transaction: the same one while it is up.
+    pub(super) fn coordinator(&self, key: &str) -> Option<i32> {
+        let live: Vec<i32> = self.live().into_iter().collect();
+        let at = usize::try_from(coordinator_partition(key)).ok()?;
+        live.get(at.checked_rem(live.len())?).copied()
     }
 
     /// The access control entries, if there is an authorizer, and no failure.
@@ -331,6 +359,13 @@ impl Partition {
             self.log.begin_epoch(self.leader_epoch);
         }
     }
+}
+
+/// The partition, of the topic of a kind of coordinators, that a key belongs to.
+pub(super) fn coordinator_partition(key: &str) -> i32 {
+    // The hash of Java's strings, which Kafka takes.
+    let hash = key.encode_utf16().fold(0i32, |h, c| h.wrapping_mul(31).wrapping_add(c.into()));
+    (hash & i32::MAX) % COORDINATOR_PARTITIONS
 }
 
 /// Whether Kafka takes this as the name of a topic.

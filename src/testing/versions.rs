@@ -31,6 +31,22 @@ impl Release {
         self < Self::V2_8
     }
 
+    /// Whether it refuses records of a transaction that has no name; before that, an authorizer
+    /// did.
+    pub(super) fn wants_transactional_ids(self) -> bool {
+        self >= Self::V2_2
+    }
+
+    /// Whether it asks the coordinator of a transaction before it writes to a partition (KIP-890).
+    pub(super) fn verifies_transactions(self) -> bool {
+        self >= Self::V3_6
+    }
+
+    /// Whether there is the feature `transaction.version`.
+    pub(super) fn has_transaction_version(self) -> bool {
+        self >= Self::V4_0
+    }
+
     /// How many of a producer's last batches a log knows again.
     pub(super) fn remembered_batches(self) -> usize {
         if self < Self::V1_0 { 1 } else { usize::MAX }
@@ -41,10 +57,11 @@ impl Release {
         (Self::V1_0..Self::V1_1).contains(&self)
     }
 
-    /// What a producer is told that a log does not know, and that does not begin at 0; all may
-    /// go on since KIP-360.
-    pub(super) fn refuses_unknown_producers(self) -> Option<ErrorCode> {
+    /// What a producer is told that a log does not know, and that does not begin at 0. All may go
+    /// on since KIP-360, except for those whose transaction begins with that.
+    pub(super) fn refuses_unknown_producers(self, begins: bool) -> Option<ErrorCode> {
         match self {
+            _ if self >= Self::V4_1 && begins => Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER),
             _ if self < Self::V1_0 => Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER),
             _ if self < Self::V2_5 => Some(ErrorCode::UNKNOWN_PRODUCER_ID),
             _ => None,

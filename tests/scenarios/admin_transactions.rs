@@ -44,7 +44,6 @@ fn ids(listed: &[TransactionListing]) -> Vec<&str> {
 }
 
 pub async fn shown(cluster: &impl TestCluster) -> Outcome {
-    cluster.needs(Need::Real)?;
     cluster.needs(Need::Kafka(3, 0))?;
     let client = connect(cluster).await;
     let topic = topic(cluster, "shown", 3).await;
@@ -150,7 +149,6 @@ pub async fn shown(cluster: &impl TestCluster) -> Outcome {
 }
 
 pub async fn aborted_in_a_partition(cluster: &impl TestCluster) -> Outcome {
-    cluster.needs(Need::Real)?;
     cluster.needs(Need::Kafka(3, 0))?;
     let client = connect(cluster).await;
     let topic = topic(cluster, "aborted", 1).await;
@@ -190,7 +188,6 @@ pub async fn aborted_in_a_partition(cluster: &impl TestCluster) -> Outcome {
 }
 
 pub async fn fenced(cluster: &impl TestCluster) -> Outcome {
-    cluster.needs(Need::Real)?;
     cluster.needs(Need::Kafka(3, 0))?;
     let client = connect(cluster).await;
     let topic = topic(cluster, "fenced", 1).await;
@@ -235,7 +232,6 @@ pub async fn fenced(cluster: &impl TestCluster) -> Outcome {
 
 /// All that a transaction needs, each by its own call.
 pub async fn by_hand(cluster: &impl TestCluster) -> Outcome {
-    cluster.needs(Need::Real)?;
     cluster.needs(Need::Kafka(0, 11))?;
     let client = connect(cluster).await;
     let topic = topic(cluster, "by-hand", 2).await;

@@ -218,8 +218,8 @@ pub async fn transactions(cluster: &impl TestCluster) -> Outcome {
         let all = data.aborted_transactions.iter().flatten();
         all.map(|it| it.first_offset).collect()
     };
-    let mut one = Transactional::begin(cluster, &topic.client).await;
-    let mut two = Transactional::begin(cluster, &topic.client).await;
+    let mut one = Transactional::begin(&topic.client).await;
+    let mut two = Transactional::begin(&topic.client).await;
     topic.write(at.partition, "plain").await;
     assert_eq!(one.write(&at, &["a", "b"]).await, 1);
     assert_eq!(two.write(&at, &["c"]).await, 3);

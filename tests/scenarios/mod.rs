@@ -17,6 +17,7 @@ pub mod admin_transactions;
 pub mod codecs;
 pub mod conn;
 pub mod controllers;
+pub mod coordinators;
 pub mod errors;
 pub mod failover;
 pub mod fetches;
@@ -58,6 +59,7 @@ macro_rules! scenarios {
                 over_many_fetches, random;
             producers: ids, repeats, out_of_order, epochs, wrapped, unknown, records_deleted,
                 leader_killed;
+            coordinators: ids, kept_ids, states, not_added, taken_over, epochs, offsets;
             raw: produce_and_fetch, find_coordinator, offset_fetch, telemetry;
             codecs: every_codec, keys_and_nulls, headers, sizes, timestamps, old_formats;
             conn: topics, looking_creates_nothing, batch_by_batch, message_by_message,

@@ -242,7 +242,7 @@ pub async fn bounded_by_transactions(cluster: &impl TestCluster) -> Outcome {
     let client = connect(cluster).await;
     let topic = topic(cluster, "bounded-tx", 2).await;
     let [one, two] = [0, 1].map(|n| TopicPartition::new(&*topic, n));
-    let mut producer = Transactional::begin(cluster, &client).await;
+    let mut producer = Transactional::begin(&client).await;
     producer.write(&one, &["taken", "back"]).await;
     producer.add(&two).await;
     producer.end(false).await;

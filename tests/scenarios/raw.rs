@@ -144,7 +144,6 @@ pub async fn find_coordinator(cluster: &impl TestCluster) -> Outcome {
 
 /// In every version in which brokers keep offsets themselves.
 pub async fn offset_fetch(cluster: &impl TestCluster) -> Outcome {
-    cluster.needs(Need::Real)?;
     let client = connect(cluster).await;
     let (topic, group) = (topic(cluster, "raw", 2).await, unique("raw"));
     let at = TopicPartition::new(&*topic, 1);

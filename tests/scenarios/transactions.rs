@@ -90,9 +90,9 @@ pub async fn interleaved(cluster: &impl TestCluster) -> Outcome {
     let mut log = Log::new(cluster, "interleaved").await;
     let at = log.at.clone();
     let [mut a, mut b, mut c] = [
-        Transactional::begin(cluster, &log.client).await,
-        Transactional::begin(cluster, &log.client).await,
-        Transactional::begin(cluster, &log.client).await,
+        Transactional::begin(&log.client).await,
+        Transactional::begin(&log.client).await,
+        Transactional::begin(&log.client).await,
     ];
     // A marker without data comes first of all.
     c.add(&at).await;
@@ -139,8 +139,8 @@ pub async fn from_each_offset(cluster: &impl TestCluster) -> Outcome {
     cluster.needs(Need::Kafka(0, 11))?;
     let mut log = Log::new(cluster, "each-offset").await;
     let at = log.at.clone();
-    let mut a = Transactional::begin(cluster, &log.client).await;
-    let mut b = Transactional::begin(cluster, &log.client).await;
+    let mut a = Transactional::begin(&log.client).await;
+    let mut b = Transactional::begin(&log.client).await;
     log.note(a.write(&at, &["a1", "a2", "a3"]).await, &["a1", "a2", "a3"], false);
     log.note(b.write(&at, &["b1", "b2"]).await, &["b1", "b2"], true);
     a.end(false).await;
@@ -159,7 +159,7 @@ pub async fn from_each_offset(cluster: &impl TestCluster) -> Outcome {
 pub async fn nothing_but_markers(cluster: &impl TestCluster) -> Outcome {
     cluster.needs(Need::Kafka(0, 11))?;
     let log = Log::new(cluster, "markers").await;
-    let mut producer = Transactional::begin(cluster, &log.client).await;
+    let mut producer = Transactional::begin(&log.client).await;
     for committed in [false, true, false, false] {
         producer.add(&log.at).await;
         producer.end(committed).await;
@@ -174,7 +174,7 @@ pub async fn open(cluster: &impl TestCluster) -> Outcome {
     let mut log = Log::new(cluster, "open").await;
     let at = log.at.clone();
     log.write("before").await;
-    let mut producer = Transactional::begin(cluster, &log.client).await;
+    let mut producer = Transactional::begin(&log.client).await;
     log.note(producer.write(&at, &["x", "y"]).await, &["x", "y"], true);
     log.write("behind").await;
 
@@ -208,7 +208,7 @@ pub async fn compressed(cluster: &impl TestCluster) -> Outcome {
     cluster.needs(Need::Kafka(0, 11))?;
     let mut log = Log::new(cluster, "compressed").await;
     let at = log.at.clone();
-    let mut producer = Transactional::begin(cluster, &log.client).await;
+    let mut producer = Transactional::begin(&log.client).await;
     producer.is_compressed = true;
     for committed in [false, true, false, true] {
         for values in [["u", "v"], ["x", "y"]] {
@@ -226,8 +226,8 @@ pub async fn over_many_fetches(cluster: &impl TestCluster) -> Outcome {
     cluster.needs(Need::Kafka(0, 11))?;
     let mut log = Log::new(cluster, "many-fetches").await;
     let at = log.at.clone();
-    let mut aborted = Transactional::begin(cluster, &log.client).await;
-    let mut committed = Transactional::begin(cluster, &log.client).await;
+    let mut aborted = Transactional::begin(&log.client).await;
+    let mut committed = Transactional::begin(&log.client).await;
     let value = "v".repeat(1_000);
     for _ in 0..20 {
         log.note(aborted.write(&at, &[&value]).await, &[&value], false);
@@ -251,7 +251,7 @@ pub async fn random(cluster: &impl TestCluster) -> Outcome {
     let at = log.at.clone();
     let mut producers = Vec::new();
     for _ in 0..4 {
-        let mut producer = Transactional::begin(cluster, &log.client).await;
+        let mut producer = Transactional::begin(&log.client).await;
         producer.is_compressed = random.bool();
         // Whether the open transaction will be committed.
         producers.push((producer, random.bool()));

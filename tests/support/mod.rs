@@ -13,7 +13,7 @@ use kafkio::admin::topics::NewTopic;
 use kafkio::admin::{Results, Target};
 use kafkio::protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 use kafkio::protocol::{ErrorCode, Request};
-use kafkio::{Client, ClientBuilder, Record, TopicPartition};
+use kafkio::{Client, ClientBuilder, Record};
 #[allow(unused_imports, reason = "not all programs of tests need all of it")]
 pub use numbers::{PATIENCE, expect_nothing, next, number, numbered, read, read_numbers};
 use tokio::time::{Instant, sleep};
@@ -131,12 +131,6 @@ pub trait TestCluster: Sync {
 
     /// Makes a topic have so many partitions.
     fn add_partitions(&self, topic: &str, total: i32) -> impl Future<Output = ()> + Send;
-
-    /// Ends the transaction that the producer (id and epoch) has in this partition; for clusters
-    /// without coordinators of transactions.
-    fn end_transaction(&self, at: &TopicPartition, producer: (i64, i16), committed: bool) {
-        panic!("{at}: {producer:?} {committed}: this cluster has coordinators");
-    }
 
     /// Whether consumers may be sent to replicas in their rack (KIP-392); those of the brokers are
     /// `rack0`, `rack1` and so on.

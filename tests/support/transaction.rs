@@ -2,7 +2,6 @@
 //! it makes itself.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafkio::admin::Target;
@@ -18,7 +17,7 @@ use kafkio::protocol::messages::produce::{
 };
 use kafkio::{Client, Timestamp, TopicPartition};
 
-use super::{TestCluster, coordinated, eventually, unique, until};
+use super::{coordinated, eventually, unique, until};
 
 /// A transactional id, and the producer that has it until another one takes it.
 pub struct Producer {
@@ -96,10 +95,9 @@ impl Producer {
     }
 }
 
-/// One transaction after the other, by a coordinator where there is one.
+/// One transaction after the other.
 #[allow(dead_code, reason = "not all programs of tests need it")]
-pub struct Transactional<'a, C> {
-    cluster: &'a C,
+pub struct Transactional {
     producer: Producer,
     /// The next sequence number of each partition.
     next: HashMap<TopicPartition, i32>,
@@ -109,26 +107,17 @@ pub struct Transactional<'a, C> {
 }
 
 #[allow(dead_code, reason = "not all programs of tests need it")]
-impl<'a, C: TestCluster> Transactional<'a, C> {
-    pub async fn begin(cluster: &'a C, client: &Client) -> Self {
-        static IDS: AtomicI64 = AtomicI64::new(1_000);
-        let id = unique("transactional");
-        let producer = if cluster.is_real() {
-            Producer::begin(client, &id).await
-        } else {
-            let producer_id = IDS.fetch_add(1, Ordering::Relaxed);
-            Producer { client: client.clone(), id, producer_id, epoch: 0 }
-        };
+impl Transactional {
+    pub async fn begin(client: &Client) -> Self {
+        let producer = Producer::begin(client, &unique("transactional")).await;
         let (next, open) = (HashMap::new(), Vec::new());
-        Self { cluster, producer, next, open, is_compressed: false }
+        Self { producer, next, open, is_compressed: false }
     }
 
     /// Makes the partition part of the transaction, which needs nothing to be written there.
     pub async fn add(&mut self, at: &TopicPartition) {
         if !self.open.contains(at) {
-            if self.cluster.is_real() {
-                self.producer.add(at).await;
-            }
+            self.producer.add(at).await;
             self.open.push(at.clone());
         }
     }
@@ -153,14 +142,8 @@ impl<'a, C: TestCluster> Transactional<'a, C> {
             found.collect::<Vec<_>>()
         };
         let expected: Vec<_> = ends().await.into_iter().map(|end| end + 1).collect();
-        let mut ended = EndTxnResponse::default();
-        if self.cluster.is_real() {
-            ended = self.producer.end(committed).await;
-            assert_eq!(ErrorCode(ended.error_code), ErrorCode::NONE);
-        } else {
-            let producer = (self.producer.producer_id, self.producer.epoch);
-            open.iter().for_each(|at| self.cluster.end_transaction(at, producer, committed));
-        }
+        let ended = self.producer.end(committed).await;
+        assert_eq!(ErrorCode(ended.error_code), ErrorCode::NONE);
         until("the markers are written", ends, |now| *now == expected).await;
         // With KIP-890, each transaction has an epoch of its own.
         if ended.producer_id >= 0 && ended.producer_epoch > self.producer.epoch {
@@ -178,6 +161,25 @@ pub async fn produce(
     at: &TopicPartition,
     batch: Bytes,
 ) -> kafkio::Result<PartitionProduceResponse> {
+    let request = produce_request(client, transactional_id, at, batch).await?;
+    let ask = async || {
+        let mut response = client.send(Target::Leader(at.clone()), request.clone()).await?;
+        Ok(response.responses.remove(0).partition_responses.remove(0))
+    };
+    let is_led = |it: &kafkio::Result<PartitionProduceResponse>| {
+        it.as_ref().map_or(true, |it| it.error_code != ErrorCode::NOT_LEADER_OR_FOLLOWER.0)
+    };
+    // One that has just been elected may not know it yet.
+    until("the leader knows that it leads", ask, is_led).await
+}
+
+/// Asks for the batch to be written to the partition.
+pub async fn produce_request(
+    client: &Client,
+    transactional_id: Option<&str>,
+    at: &TopicPartition,
+    batch: Bytes,
+) -> kafkio::Result<ProduceRequest> {
     let topics = client.metadata([&*at.topic]).await?;
     let data =
         PartitionProduceData { index: at.partition, records: Some(batch), ..Default::default() };
@@ -187,23 +189,13 @@ pub async fn produce(
         partition_data: vec![data],
         ..Default::default()
     };
-    let request = ProduceRequest {
+    Ok(ProduceRequest {
         transactional_id: transactional_id.map(str::to_owned),
         acks: -1,
         timeout_ms: 30_000,
         topic_data: vec![topic],
         ..Default::default()
-    };
-    let ask = async || {
-        let mut response = client.send(Target::Leader(at.clone()), request.clone()).await?;
-        Ok(response.responses.remove(0).partition_responses.remove(0))
-    };
-    let moved = ErrorCode::NOT_LEADER_OR_FOLLOWER.0;
-    let is_led = |it: &kafkio::Result<PartitionProduceResponse>| {
-        it.as_ref().map_or(true, |it| it.error_code != moved)
-    };
-    // A leader that has just been elected may not know it yet.
-    until("the leader knows that it leads", ask, is_led).await
+    })
 }
 
 /// The same batch with its records compressed by gzip.

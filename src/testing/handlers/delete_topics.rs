@@ -47,6 +47,6 @@ fn delete(state: &mut State, context: &Context, asked: &DeleteTopicState) -> Res
         _ => return Err(ErrorCode::INVALID_REQUEST),
     };
     let name = state.topics.find(by)?.name.clone();
-    state.topics.0.remove(&name);
+    state.delete_topic(&name);
     Ok(())
 }

@@ -1,5 +1,4 @@
-//! `FindCoordinator`: which broker keeps a group or a transaction. The same key always gets the same
-//! broker, while that is up.
+//! `FindCoordinator`: which broker keeps a group or a transaction.
 
 use super::Context;
 use crate::protocol::ErrorCode;
@@ -10,8 +9,6 @@ use crate::testing::state::State;
 
 /// Keys travel in a list from this version on (KIP-699).
 const BATCHED: i16 = 4;
-/// Partitions of the topic that the coordinators share among them.
-const PARTITIONS: u32 = 50;
 
 pub(super) fn handle(
     state: &mut State,
@@ -46,7 +43,7 @@ fn find(state: &State, context: &Context, key: String, key_type: i8) -> Coordina
     let found = match context.fail {
         Some(code) => Err(code),
         None if !is_known => Err(ErrorCode::INVALID_REQUEST),
-        None => broker_of(state, &key).ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+        None => state.coordinator(&key).ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE),
     };
     match found {
         Ok(node_id) => {
@@ -68,12 +65,4 @@ fn find(state: &State, context: &Context, key: String, key_type: i8) -> Coordina
             ..Default::default()
         },
     }
-}
-
-fn broker_of(state: &State, key: &str) -> Option<i32> {
-    // The hash of Java's strings, which Kafka takes.
-    let hash = key.encode_utf16().fold(0u32, |h, c| h.wrapping_mul(31).wrapping_add(c.into()));
-    let partition = (hash & 0x7fff_ffff) % PARTITIONS;
-    let live: Vec<i32> = state.live().into_iter().collect();
-    live.get(usize::try_from(partition).ok()?.checked_rem(live.len())?).copied()
 }

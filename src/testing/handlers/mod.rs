@@ -1,6 +1,8 @@
 //! What brokers answer: one file per call. Finds the one for a request, and refuses versions that
 //! the emulated Kafka does not have.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_client_quotas;
 mod alter_configs;
 mod api_versions;
@@ -14,17 +16,25 @@ mod describe_acls;
 mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
+mod describe_producers;
 mod describe_topic_partitions;
+mod describe_transactions;
 mod elect_leaders;
+mod end_txn;
 mod fetch;
 mod find_coordinator;
 mod incremental_alter_configs;
 mod init_producer_id;
 mod list_config_resources;
 mod list_offsets;
+mod list_transactions;
 mod metadata;
+mod offset_commit;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod txn_offset_commit;
+mod write_txn_markers;
 
 use std::sync::Arc;
 
@@ -105,12 +115,19 @@ fn handler(key: ApiKey) -> Option<Handler> {
         ApiKey::FETCH => return Some(Handler::Fetch),
         ApiKey::LIST_OFFSETS => look!(list_offsets),
         ApiKey::METADATA => change!(metadata),
+        ApiKey::OFFSET_COMMIT => change!(offset_commit),
+        ApiKey::OFFSET_FETCH => look!(offset_fetch),
         ApiKey::FIND_COORDINATOR => look!(find_coordinator),
         ApiKey::API_VERSIONS => api_versions::serve,
         ApiKey::CREATE_TOPICS => change!(create_topics),
         ApiKey::DELETE_TOPICS => change!(delete_topics),
         ApiKey::INIT_PRODUCER_ID => change!(init_producer_id),
         ApiKey::OFFSET_FOR_LEADER_EPOCH => look!(offset_for_leader_epoch),
+        ApiKey::ADD_PARTITIONS_TO_TXN => change!(add_partitions_to_txn),
+        ApiKey::ADD_OFFSETS_TO_TXN => change!(add_offsets_to_txn),
+        ApiKey::END_TXN => change!(end_txn),
+        ApiKey::WRITE_TXN_MARKERS => change!(write_txn_markers),
+        ApiKey::TXN_OFFSET_COMMIT => change!(txn_offset_commit),
         ApiKey::DELETE_RECORDS => change!(delete_records),
         ApiKey::DESCRIBE_ACLS => look!(describe_acls),
         ApiKey::CREATE_ACLS => change!(create_acls),
@@ -123,6 +140,9 @@ fn handler(key: ApiKey) -> Option<Handler> {
         ApiKey::DESCRIBE_CLIENT_QUOTAS => look!(describe_client_quotas),
         ApiKey::ALTER_CLIENT_QUOTAS => change!(alter_client_quotas),
         ApiKey::DESCRIBE_CLUSTER => look!(describe_cluster),
+        ApiKey::DESCRIBE_PRODUCERS => look!(describe_producers),
+        ApiKey::DESCRIBE_TRANSACTIONS => look!(describe_transactions),
+        ApiKey::LIST_TRANSACTIONS => look!(list_transactions),
         ApiKey::LIST_CONFIG_RESOURCES => look!(list_config_resources),
         ApiKey::DESCRIBE_TOPIC_PARTITIONS => describe_topic_partitions::serve,
         _ => return None,
@@ -173,4 +193,21 @@ fn body<R: Request>(context: &Context, response: &R::Response) -> Reply {
 /// The topic, by id from this version of the call on.
 fn topic_ref(name: &str, id: Uuid, version: i16, by_id_from: i16) -> TopicRef<'_> {
     if version >= by_id_from { TopicRef::Id(id) } else { TopicRef::Name(name) }
+}
+
+/// Whether this broker keeps that group or transaction.
+fn coordinator(state: &State, context: &Context, key: &str) -> Result<(), ErrorCode> {
+    match context.fail {
+        Some(code) => Err(code),
+        None if state.coordinator(key) == Some(context.broker) => Ok(()),
+        None => Err(ErrorCode::NOT_COORDINATOR),
+    }
+}
+
+/// The error as clients know it: a fenced producer has a code of its own from that version on.
+fn for_clients(code: ErrorCode, version: i16, fenced_from: i16) -> ErrorCode {
+    match code {
+        ErrorCode::PRODUCER_FENCED if version < fenced_from => ErrorCode::INVALID_PRODUCER_EPOCH,
+        code => code,
+    }
 }

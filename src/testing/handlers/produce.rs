@@ -8,13 +8,17 @@ use crate::protocol::messages::produce::{
     LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
     ProduceResponse, TopicProduceResponse,
 };
+use crate::testing::batch::Header;
 use crate::testing::broker::Shared;
 use crate::testing::faults::Call;
 use crate::testing::log::{Rejected, Rules};
+use crate::testing::producers::ADDS;
 use crate::testing::state::{State, Topic, TopicRef};
 
 /// Topics have ids in place of names from this version on.
 const BY_ID: i16 = 13;
+/// Clients know `TRANSACTION_ABORTABLE` from this version on.
+const ABORTABLE: i16 = 11;
 /// The answer says who leads instead, from this version on (KIP-951).
 const LEADER_HINTS: i16 = 10;
 
@@ -38,12 +42,13 @@ pub(super) fn serve(shared: &Shared, context: &Context, call: &Call) -> Reply {
 
 fn handle(state: &mut State, context: &Context, request: ProduceRequest) -> ProduceResponse {
     let mut leaders = BTreeSet::new();
+    let name = request.transactional_id.as_deref();
     let mut responses = Vec::new();
     for topic in request.topic_data {
         let by = topic_ref(&topic.name, topic.topic_id, context.version, BY_ID);
         let partitions = topic.partition_data.into_iter().map(|partition| {
             let index = partition.index;
-            let mut response = match append(state, context, by, partition, request.acks) {
+            let mut response = match append(state, context, by, partition, (request.acks, name)) {
                 Ok(response) => response,
                 Err(rejected) => failed(rejected),
             };
@@ -90,7 +95,7 @@ fn append(
     context: &Context,
     by: TopicRef<'_>,
     data: PartitionProduceData,
-    acks: i16,
+    (acks, transactional_id): (i16, Option<&str>),
 ) -> Result<PartitionProduceResponse, Rejected> {
     let rejected = |code: ErrorCode| Rejected { code, text: code.text() };
     if let Some(code) = context.fail {
@@ -98,6 +103,11 @@ fn append(
     }
     if !(-1..=1).contains(&acks) {
         return Err(rejected(ErrorCode::INVALID_REQUIRED_ACKS));
+    }
+    let records = data.records.unwrap_or_default();
+    if let Some(header) = Header::read(&records).filter(Header::is_transactional) {
+        let at = (by, data.index);
+        verify(state, context, transactional_id, &header, at).map_err(rejected)?;
     }
     let (now, live) = (state.now(), state.live());
     let topic = state.topics.find(by).map_err(rejected)?;
@@ -112,12 +122,44 @@ fn append(
     if acks == -1 && partition.in_sync(&live).count() < min_in_sync {
         return Err(rejected(ErrorCode::NOT_ENOUGH_REPLICAS));
     }
-    let appended = partition.log.append(data.records.unwrap_or_default(), &rules)?;
+    let appended = partition.log.append(records, &rules)?;
     Ok(PartitionProduceResponse {
         base_offset: appended.base_offset,
         log_append_time_ms: appended.time.unwrap_or(-1),
         log_start_offset: partition.log.start(),
         ..Default::default()
+    })
+}
+
+/// Whether the producer may write to the partition in its transaction.
+fn verify(
+    state: &mut State,
+    context: &Context,
+    transactional_id: Option<&str>,
+    header: &Header,
+    (by, index): (TopicRef<'_>, i32),
+) -> Result<(), ErrorCode> {
+    let Some(name) = transactional_id else {
+        let is_refused = state.settings.release.wants_transactional_ids();
+        let code = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+        return if is_refused { Err(code) } else { Ok(()) };
+    };
+    let topic = state.topics.find(by)?;
+    if topic.led(index, context.broker, -1)?.log.producers.is_open(header) {
+        return Ok(());
+    }
+    let at = (topic.name.clone(), index);
+    let producer = (header.producer_id, header.producer_epoch);
+    let verified = state.verify(name, producer, at, context.version >= ADDS);
+    verified.map_err(|code| match code {
+        ErrorCode::TRANSACTION_ABORTABLE if context.version < ABORTABLE => {
+            ErrorCode::INVALID_TXN_STATE
+        }
+        // Older clients would not try again.
+        ErrorCode::CONCURRENT_TRANSACTIONS if context.version < ADDS => {
+            ErrorCode::NOT_ENOUGH_REPLICAS
+        }
+        code => code,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Fetch sessions, transactions and followers.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::time::Instant;
 
 use super::*;

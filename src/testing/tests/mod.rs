@@ -8,6 +8,7 @@ mod logs;
 mod producers;
 mod security;
 mod topics;
+mod transactions;
 
 use std::time::Duration;
 
