@@ -179,8 +179,10 @@ pub async fn states(cluster: &impl TestCluster) -> Outcome {
         let ended = end(&producer, committed, END_V1).await;
         assert_eq!(ErrorCode(ended.error_code), ErrorCode::INVALID_TXN_STATE, "nothing is open");
     }
-    let missing = add(&producer, &topic, &[0, 7]).await;
-    let expected = [ErrorCode::OPERATION_NOT_ATTEMPTED, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION];
+    let mut missing = add(&producer, &topic, &[0, 7]).await;
+    // In any order.
+    missing.sort_by_key(|code| code.0);
+    let expected = [ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::OPERATION_NOT_ATTEMPTED];
     assert_eq!(missing, expected);
     for committed in [true, false] {
         producer.add(&at).await;
@@ -200,7 +202,10 @@ pub async fn states(cluster: &impl TestCluster) -> Outcome {
     ] {
         (producer.producer_id, producer.epoch) = wrong;
         assert_eq!(add(&producer, &topic, &[0]).await, [expected]);
-        assert_eq!(ErrorCode(end(&producer, true, END_V1).await.error_code), expected);
+        // The oldest take any epoch here that is not too low.
+        if cluster.version() >= (2, 7) {
+            assert_eq!(ErrorCode(end(&producer, true, END_V1).await.error_code), expected);
+        }
     }
     let nobody = Producer { id: unique("nobody"), client, producer_id: id, epoch };
     // The coordinator of a name that nobody has used may have to be made first.
