@@ -108,10 +108,10 @@ pub(super) struct Expired {
 
 impl Accumulator {
     /// Where batches are numbered, nothing leaves before [`identify`](Self::identify).
-    pub(super) fn new(limits: Limits, budget: Arc<Budget>, is_idempotent: bool) -> Self {
+    pub(super) fn new(mut limits: Limits, budget: Arc<Budget>, is_idempotent: bool) -> Self {
         let producer = if is_idempotent { Producer::Wanted(None) } else { Producer::Nobody };
         let numbered = limits.in_flight;
-        let limits = Limits { in_flight: usize::from(!is_idempotent), ..limits };
+        limits.in_flight = usize::from(!is_idempotent);
         let spare = Spare::new(limits.spare_bytes);
         Self {
             limits,
