@@ -49,6 +49,9 @@ pub enum ErrorKind {
     DataLoss,
     /// The broker is too old, or too new, for what was asked.
     Unsupported,
+    /// The transaction has failed and can only be aborted, or is aborted already: nothing of it
+    /// counts. Another transaction may do better.
+    Aborted,
     /// A record is larger than the writer, or the broker, accepts.
     TooLarge,
     /// The handle was closed, or its client is gone.
@@ -63,6 +66,7 @@ struct Inner {
     code: Option<ErrorCode>,
     retriable: bool,
     ambiguous: bool,
+    fatal: bool,
     /// `None`: the source says it all.
     message: Option<String>,
     source: Option<Source>,
@@ -73,7 +77,15 @@ type Source = Arc<dyn StdError + Send + Sync>;
 impl Inner {
     fn new(kind: ErrorKind) -> Self {
         let retriable = matches!(kind, ErrorKind::Connection | ErrorKind::Timeout);
-        Self { kind, code: None, retriable, ambiguous: false, message: None, source: None }
+        Self {
+            kind,
+            code: None,
+            retriable,
+            ambiguous: false,
+            fatal: false,
+            message: None,
+            source: None,
+        }
     }
 }
 
@@ -119,6 +131,11 @@ impl Error {
         self.change(|inner| inner.ambiguous = true)
     }
 
+    /// Marks what ends its handle.
+    pub(crate) fn fatal(self) -> Self {
+        self.change(|inner| (inner.fatal, inner.retriable) = (true, false))
+    }
+
     pub(crate) fn retriable(self, retriable: bool) -> Self {
         self.change(|inner| inner.retriable = retriable)
     }
@@ -162,7 +179,7 @@ impl Error {
 
     /// Whether the handle that gave this error will only give errors from now on.
     pub fn is_fatal(&self) -> bool {
-        matches!(self.0.kind, ErrorKind::Closed | ErrorKind::Internal)
+        self.0.fatal || matches!(self.0.kind, ErrorKind::Closed | ErrorKind::Internal)
     }
 
     /// Whether time ran out.

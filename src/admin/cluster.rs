@@ -31,7 +31,7 @@ pub use crate::cluster::Broker;
 use crate::cluster::{At, Cluster, Metadata, Target, check_response};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::ApiKey;
-use crate::protocol::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use crate::protocol::messages::api_versions::ApiVersionsResponse;
 use crate::protocol::messages::describe_cluster::{
     DescribeClusterRequest, DescribeClusterResponse,
 };
@@ -39,6 +39,7 @@ use crate::protocol::messages::metadata::{MetadataRequest, MetadataResponse};
 use crate::protocol::messages::unregister_broker::{
     UnregisterBrokerRequest, UnregisterBrokerResponse,
 };
+use crate::transport::api_versions_request;
 
 /// Describes the cluster: see [`Client::describe_cluster`](crate::Client::describe_cluster).
 #[derive(Clone, Debug, Default)]
@@ -163,15 +164,6 @@ impl DescribeApiVersions {
     /// Asks this broker.
     pub fn new(broker: i32) -> Self {
         Self { broker }
-    }
-}
-
-/// The request, which has to say who asks from version 3 on.
-pub(super) fn api_versions_request() -> ApiVersionsRequest {
-    ApiVersionsRequest {
-        client_software_name: env!("CARGO_PKG_NAME").to_owned(),
-        client_software_version: env!("CARGO_PKG_VERSION").to_owned(),
-        ..Default::default()
     }
 }
 

@@ -17,7 +17,6 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use super::cluster::api_versions_request;
 use super::sealed::{Context, Run};
 use super::{PerItem, Running, check_once, setters};
 use crate::cluster::{Answers, At, Split, Target, check_response};
@@ -26,6 +25,7 @@ use crate::protocol::messages::api_versions::{ApiVersionsRequest, ApiVersionsRes
 use crate::protocol::messages::update_features::{
     FeatureUpdateKey, UpdateFeaturesRequest, UpdateFeaturesResponse,
 };
+use crate::transport::api_versions_request;
 
 /// Tells the features of the cluster: see
 /// [`Client::describe_features`](crate::Client::describe_features).

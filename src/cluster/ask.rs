@@ -105,11 +105,27 @@ impl Cluster {
         request: impl Fn(&At) -> Result<R> + Send + Sync,
         read: impl Fn(R::Response) -> Result<T> + Send + Sync,
     ) -> Result<T> {
+        self.ask_up_to(i16::MAX, target, deadline, what, request, read).await
+    }
+
+    /// The same, in no version above `last`.
+    pub(crate) async fn ask_up_to<R: Request, T>(
+        &self,
+        last: i16,
+        target: &Target,
+        deadline: Instant,
+        what: &str,
+        request: impl Fn(&At) -> Result<R> + Send + Sync,
+        read: impl Fn(R::Response) -> Result<T> + Send + Sync,
+    ) -> Result<T> {
         let mut attempts = self.attempts(deadline);
         let mut failures = 0;
         loop {
             match attempts
-                .run(|| what.to_owned(), self.ask_once(target, deadline, what, &request, &read))
+                .run(
+                    || what.to_owned(),
+                    self.ask_once(last, target, deadline, what, &request, &read),
+                )
                 .await
             {
                 Ok(value) => return Ok(value),
@@ -127,6 +143,7 @@ impl Cluster {
 
     async fn ask_once<R: Request, T>(
         &self,
+        last: i16,
         target: &Target,
         deadline: Instant,
         what: &str,
@@ -138,8 +155,11 @@ impl Cluster {
         let at = format!(" at broker {broker}");
         let response = async {
             let connection = self.connection(broker).await?;
-            let request = request(&At::of::<R>(self, &connection, deadline)?)?;
-            Ok(connection.call(&request, self.config().request_timeout).await?)
+            let at = At::of::<R>(self, &connection, deadline)?;
+            let at = At { version: at.version.min(last), ..at };
+            let request = request(&at)?;
+            let timeout = self.config().request_timeout;
+            Ok(connection.start_at(at.version, &request, timeout).await?.await?)
         };
         let asked = Asked::new(self, [target.clone()]);
         let response = response.await;
@@ -173,7 +193,7 @@ impl Cluster {
             let mut attempts = self.attempts(deadline);
             let (began, mut failed) = (Instant::now(), false);
             loop {
-                let attempt = self.ask_once(&target, deadline, what, request, read);
+                let attempt = self.ask_once(i16::MAX, &target, deadline, what, request, read);
                 let result = attempts.run(|| format!("{what} at broker {broker}"), attempt).await;
                 let Err(error) = result else { return (broker, result) };
                 // This code is our own: the broker is not in the metadata any more.

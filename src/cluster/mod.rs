@@ -27,7 +27,7 @@ pub use offsets::FoundOffset;
 pub(crate) use offsets::{
     EARLIEST, LATEST, MAX_TIMESTAMP, found_offset, list_offsets_at, list_offsets_request,
 };
-pub(crate) use retry::{Attempts, Backoff};
+pub(crate) use retry::{Attempts, Backoff, WHILE_ENDING};
 pub(crate) use split::{Answers, Split, split, split_each};
 
 use crate::error::{Error, ErrorKind, Result};

@@ -6,6 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::{Error, Result};
+use crate::protocol::ErrorCode;
+
+/// How long a transaction takes that a coordinator is ending: a matter of milliseconds.
+pub(crate) const WHILE_ENDING: Duration = Duration::from_millis(20);
 
 /// Exponential backoff with jitter (properties `retry.backoff.ms`, `retry.backoff.max.ms`).
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +83,11 @@ impl Attempts {
     /// `error` itself, when it is not retriable or the next attempt would be too late.
     pub(crate) async fn next(&mut self, error: Error) -> Result<()> {
         self.failures += 1;
-        let at = Instant::now() + self.backoff.after(self.failures);
+        let at = Instant::now()
+            + match error.code() {
+                Some(ErrorCode::CONCURRENT_TRANSACTIONS) => WHILE_ENDING,
+                _ => self.backoff.after(self.failures),
+            };
         if !error.is_retriable() || at >= self.deadline {
             return Err(error);
         }

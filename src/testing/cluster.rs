@@ -329,6 +329,18 @@ impl FakeCluster {
         assert!(found.is_some(), "nobody has {transactional_id}");
     }
 
+    /// Forgets the transactional id and its producer, as a coordinator does with those that have
+    /// had no transaction for `transactional.id.expiration.ms`.
+    ///
+    /// # Panics
+    ///
+    /// If no producer has the transactional id.
+    #[track_caller]
+    pub fn expire_transactional_id(&self, transactional_id: &str) {
+        let found = self.shared.with(|state| state.transactions.remove(transactional_id));
+        assert!(found.is_some(), "nobody has {transactional_id}");
+    }
+
     /// Ends what the producer has open in this partition by a marker, whose offset this returns.
     /// Coordinators do so without being told: this is for transactions that nobody knows but their
     /// log, of [raw batches](Self::append_raw), which hold up `read_committed` until then.

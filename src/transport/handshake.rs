@@ -111,16 +111,21 @@ async fn ask(
     version: i16,
     timeout: Duration,
 ) -> Result<ApiVersionsResponse, TransportError> {
-    // Ignorable fields: versions that lack them leave them out.
-    let request = ApiVersionsRequest {
-        client_software_name: env!("CARGO_PKG_NAME").to_owned(),
-        client_software_version: env!("CARGO_PKG_VERSION").to_owned(),
-        ..Default::default()
-    };
+    let request = api_versions_request();
     let slot = link.slot().await?;
     let received = link.submit(version, &request, timeout, slot, true)?;
     let frame = received.await.unwrap_or_else(|_| Err(link.ended()))?;
     decode(frame, version)
+}
+
+/// Asks for versions and features. It has to say who asks from version 3 on; older ones leave that
+/// out.
+pub(crate) fn api_versions_request() -> ApiVersionsRequest {
+    ApiVersionsRequest {
+        client_software_name: env!("CARGO_PKG_NAME").to_owned(),
+        client_software_version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..Default::default()
+    }
 }
 
 /// Decodes the answer. A broker that does not know the version says so in version 0.

@@ -64,3 +64,4 @@ pub use codec::FrameCodec;
 pub use connection::{Answer, Connection, ConnectionConfig};
 pub use connector::{Connect, Connecting, Io, TcpConnector};
 pub use error::TransportError;
+pub(crate) use handshake::api_versions_request;

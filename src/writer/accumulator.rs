@@ -24,12 +24,17 @@ use super::partitioner::{Adaptive, Sticky};
 use super::queue::{Choice, Limits, Partition, Topic};
 use super::sequence::{Identity, Producer};
 use super::spare::Spare;
-use crate::cluster::TopicMetadata;
-use crate::error::{Error, Result};
+use crate::cluster::{TopicMetadata, WHILE_ENDING};
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::ErrorCode;
 use crate::record::Record;
 use crate::types::Timestamp;
 use crate::wire::Uuid;
+
+mod transaction;
+
+use transaction::Transactions;
+pub(super) use transaction::{End, Errand, Told};
 
 #[derive(Debug)]
 pub(super) struct Accumulator {
@@ -45,6 +50,9 @@ pub(super) struct Accumulator {
     numbered: usize,
     /// How many batches were opened.
     opened: u64,
+    transactions: Option<Transactions>,
+    /// Wakes the engine, which asks brokers.
+    engine: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -104,11 +112,18 @@ pub(super) struct Expired {
     pub(super) in_flight: Vec<(Arc<BatchResult>, Error)>,
     /// When the next may expire.
     pub(super) next: Option<Instant>,
+    told: Told,
 }
 
 impl Accumulator {
     /// Where batches are numbered, nothing leaves before [`identify`](Self::identify).
-    pub(super) fn new(mut limits: Limits, budget: Arc<Budget>, is_idempotent: bool) -> Self {
+    pub(super) fn new(
+        mut limits: Limits,
+        budget: Arc<Budget>,
+        engine: Arc<Notify>,
+        is_idempotent: bool,
+        is_transactional: bool,
+    ) -> Self {
         let producer = if is_idempotent { Producer::Wanted(None) } else { Producer::Nobody };
         let numbered = limits.in_flight;
         limits.in_flight = usize::from(!is_idempotent);
@@ -124,6 +139,8 @@ impl Accumulator {
             producer,
             numbered,
             opened: 0,
+            transactions: is_transactional.then(Transactions::new),
+            engine,
         }
     }
 
@@ -153,6 +170,12 @@ impl Accumulator {
 
     /// Why nothing more is accepted.
     pub(super) fn check_open(&self) -> Result<()> {
+        self.check_alive()?;
+        self.transactions.as_ref().map_or(Ok(()), Transactions::check_open)
+    }
+
+    /// Why nothing will be accepted any more.
+    pub(super) fn check_alive(&self) -> Result<()> {
         match &self.state {
             State::Open => Ok(()),
             State::Draining => Err(Error::closed("writer")),
@@ -189,6 +212,7 @@ impl Accumulator {
             return wakes;
         };
         let is_new = !topic.id.is_nil() && topic.id != metadata.id;
+        let mut is_broken = false;
         topic.id = metadata.id;
         topic.count = metadata.partitions.len();
         let total = topic.count.max(topic.partitions.len());
@@ -198,6 +222,7 @@ impl Accumulator {
             if is_new {
                 // Its log knows nothing of what the old one had.
                 partition.sequence.break_off();
+                is_broken |= partition.sequence.is_of(&self.producer);
             }
             let leader = metadata.partitions.get(number).and_then(|known| known.leader);
             available.extend(leader.and(i32::try_from(number).ok()));
@@ -221,6 +246,10 @@ impl Accumulator {
         let stands = topic.sticky.partition.and_then(|number| topic.partitions.get(number));
         if stands.is_some_and(|partition| partition.leader.is_none()) {
             topic.sticky.go(None);
+        }
+        if is_broken {
+            let text = format!("topic {} was deleted and created again", metadata.name);
+            self.fail_transaction(&Error::new(ErrorKind::DataLoss, text));
         }
         wakes
     }
@@ -303,8 +332,8 @@ impl Accumulator {
             at = self.place(topic, choice, size, &now)?;
             self.make_room(at, size, &mut wakes);
         }
-        let (limits, number) = (&self.limits, at.partition);
-        let topic = self.topics.get_mut(topic).ok_or_else(|| Error::closed("topic"))?;
+        let (limits, number, index) = (&self.limits, at.partition, topic);
+        let topic = self.topics.get_mut(index).ok_or_else(|| Error::closed("topic"))?;
         let limit = topic.batch_bytes;
         let partition = topic.partitions.get_mut(number).ok_or_else(|| Error::closed("topic"))?;
         let opens = partition.open.is_none();
@@ -331,6 +360,9 @@ impl Accumulator {
         if opens || full {
             if let Some(partition) = topic.partitions.get_mut(number) {
                 touch(&mut self.lanes, partition, at, limits, &mut wakes);
+                if !partition.joined {
+                    self.wants_to_join(at);
+                }
             }
         }
         Ok((delivery, wakes))
@@ -387,6 +419,7 @@ impl Accumulator {
             return Drained::Idle(until);
         }
         (lane.idle, lane.taken) = (None, Some(now));
+        self.has_begun();
         Drained::Ready(ready)
     }
 
@@ -420,6 +453,10 @@ impl Accumulator {
             partition.last_error = None;
             touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
         }
+        if let Some(error) = result.error().filter(|_| !written) {
+            self.fail_transaction(error);
+        }
+        self.has_landed(written);
         wakes
     }
 
@@ -431,34 +468,46 @@ impl Accumulator {
         broker: i32,
         error: Error,
         now: Instant,
-    ) -> (Option<Batch>, Wakes) {
+    ) -> (Option<(Batch, Error)>, Wakes) {
         let (at, mut wakes) = (batch.at, Wakes::default());
-        let failed = matches!(self.state, State::Failed(_));
+        let mut given_up = self.is_given_up();
         let Some(partition) = partition(&mut self.topics, at) else {
-            return (Some(batch), wakes);
+            return (Some((batch, error)), wakes);
         };
         partition.landed(batch.result());
         // Its records may have been told that it was too late while it was away.
-        let late = failed || batch.result().is_settled();
+        let late = given_up.is_some() || batch.result().is_settled();
         let is_gap = error.code().is_some_and(ErrorCode::is_sequence_broken);
-        if late || (is_gap && partition.is_oldest(&batch)) {
+        let is_broken = is_gap && partition.is_oldest(&batch);
+        if late || is_broken {
             partition.sequence.break_off();
+        }
+        if is_broken && self.transactions.is_some() {
+            // What it has lost may belong to the transaction.
+            given_up.get_or_insert_with(|| error.clone());
         }
         // What comes behind one that has failed has not failed itself.
         if !is_gap || partition.failures == 0 {
             partition.failures += 1;
         }
         // If the leader has changed meanwhile, the new one has not failed.
-        let backoff = self.limits.backoff.after(partition.failures);
+        let backoff = match error.code() {
+            Some(ErrorCode::CONCURRENT_TRANSACTIONS) => WHILE_ENDING,
+            _ => self.limits.backoff.after(partition.failures),
+        };
         partition.retry_at = (partition.leader == Some(broker)).then(|| now + backoff);
-        partition.last_error = Some(error);
-        let back = if late {
-            Some(batch)
+        partition.last_error = Some(error.clone());
+        let back = if late || given_up.is_some() {
+            Some((batch, given_up.unwrap_or_else(|| error.clone())))
         } else {
             partition.put_back([batch]);
             None
         };
         touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
+        if back.is_some() {
+            self.fail_transaction(&error);
+        }
+        self.has_landed(false);
         (back, wakes)
     }
 
@@ -475,11 +524,15 @@ impl Accumulator {
         if let Some(topic) = self.topics.get_mut(at.topic) {
             topic.batch_bytes = topic.batch_bytes.min(first.len().max(rest.len()));
         }
-        let failed = matches!(self.state, State::Failed(_));
-        let Some(partition) = partition(&mut self.topics, at).filter(|_| !failed) else {
+        let given_up = self.is_given_up().is_some();
+        let Some(partition) = partition(&mut self.topics, at) else {
             return Err([first, rest]);
         };
         partition.landed(whole);
+        if given_up {
+            self.has_landed(false);
+            return Err([first, rest]);
+        }
         (partition.failures, partition.retry_at) = (0, None);
         partition.put_back([first, rest]);
         touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
@@ -525,12 +578,15 @@ impl Accumulator {
             let away = partition.in_flight.drain(..);
             all.in_flight.extend(away.map(|away| (away.result, error.clone())));
         }
+        if let Some(transactions) = &mut self.transactions {
+            all.told = transactions.tell(Err(error.clone()));
+        }
         all
     }
 
     /// Takes out what has been here for too long.
     pub(super) fn expire(&mut self, now: Instant) -> Expired {
-        let mut expired = Expired::default();
+        let (mut expired, mut failed) = (Expired::default(), None);
         let timeout = self.limits.delivery_timeout;
         for topic in &mut self.topics {
             for (number, partition) in topic.partitions.iter_mut().enumerate() {
@@ -549,7 +605,11 @@ impl Accumulator {
                 let with = |error: &Error| error.clone();
                 expired.waiting.extend(waiting.into_iter().map(|batch| (batch, with(&error))));
                 expired.in_flight.extend(overdue.into_iter().map(|away| (away, with(&error))));
+                failed.get_or_insert(error);
             }
+        }
+        if let Some(error) = failed {
+            self.fail_transaction(&error);
         }
         expired
     }
@@ -576,6 +636,7 @@ impl Expired {
         for (result, error) in self.in_flight {
             result.settle(Outcome::Failed(error.ambiguous()));
         }
+        self.told.tell();
     }
 }
 

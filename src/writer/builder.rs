@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::partitioner::{Adaptive, Partitioner};
-use super::{Shared, Writer};
+use super::{Shared, TransactionalWriter, Writer};
 use crate::cluster::{Source, check_duration};
 use crate::error::{Error, Result};
 use crate::record::{BatchEncoder, Compression};
@@ -39,6 +39,15 @@ pub(super) struct Config {
     pub(super) partitioner: Option<Arc<dyn Partitioner>>,
     pub(super) ignore_keys: bool,
     pub(super) adaptive: Adaptive,
+    pub(super) transaction_timeout: Duration,
+    pub(super) transactional: Option<Transactional>,
+}
+
+/// Whose transactions the records belong to.
+#[derive(Clone, Debug)]
+pub(super) struct Transactional {
+    pub(super) id: String,
+    pub(super) timeout: Duration,
 }
 
 /// No batch is larger: lengths in the protocol have 31 bits, and compression may add a little.
@@ -63,6 +72,8 @@ impl WriterBuilder {
                 partitioner: None,
                 ignore_keys: false,
                 adaptive: Adaptive::default(),
+                transaction_timeout: Duration::from_secs(60),
+                transactional: None,
             },
         }
     }
@@ -188,6 +199,15 @@ impl WriterBuilder {
         self
     }
 
+    /// How long a transaction may be open before its coordinator aborts it (property
+    /// `transaction.timeout.ms`): so long, a writer that has died holds up the readers of committed
+    /// records. Brokers have a limit, 15 minutes if nobody has changed it. For
+    /// [`transactional`](Self::transactional) writers. Default: 60 s.
+    pub fn transaction_timeout(mut self, timeout: Duration) -> Self {
+        self.config.transaction_timeout = timeout;
+        self
+    }
+
     /// Checks the settings, connects if there is no client yet, waits for the topic if there is
     /// one, and begins to work.
     ///
@@ -200,6 +220,32 @@ impl WriterBuilder {
     /// Dropping the future ends what it has begun.
     pub async fn build(self) -> Result<Writer> {
         self.check()?;
+        self.start().await
+    }
+
+    /// As [`build`](Self::build), for a writer whose records belong to transactions (property
+    /// `transactional.id`, KIP-98). The id has to be the same each time the application starts, and
+    /// another one for each of its instances: a writer that comes later fences the one before, whose
+    /// calls fail then, and aborts the transaction that it has left open. Needs Kafka 0.11.
+    ///
+    /// # Errors
+    ///
+    /// As of [`build`](Self::build); a broker that is too old, or that refuses the id.
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`build`](Self::build). Another writer may be fenced already.
+    pub async fn transactional(mut self, id: impl Into<String>) -> Result<TransactionalWriter> {
+        let timeout = self.config.transaction_timeout;
+        let own = self.config.transactional.insert(Transactional { id: id.into(), timeout });
+        if own.id.is_empty() {
+            return Err(Error::config("transactional: an id needs a name"));
+        }
+        self.check()?;
+        TransactionalWriter::new(self.start().await?).await
+    }
+
+    async fn start(self) -> Result<Writer> {
         let cluster = self.source.cluster().await?;
         let shared = Arc::new(Shared::new(cluster, self.topic.clone(), self.config));
         if let Some(topic) = &self.topic {
@@ -217,6 +263,15 @@ impl WriterBuilder {
         }
         if config.idempotent == Some(true) && config.acks != Acks::All {
             return wrong("idempotent: needs acks of all replicas");
+        }
+        if self.config.transactional.is_some() && !config.is_idempotent() {
+            return wrong("transactional: needs acks of all replicas, and idempotent");
+        }
+        if config.transaction_timeout.as_millis() == 0 {
+            return wrong("transaction_timeout: must be a millisecond at least");
+        }
+        if i32::try_from(config.transaction_timeout.as_millis()).is_err() {
+            return wrong("transaction_timeout: must be 24 days at most");
         }
         if let Err(error) = config.compression.check() {
             return Err(Error::config("compression: cannot be used").with_source(error));
@@ -279,6 +334,8 @@ mod tests {
             (builder().linger(second).delivery_timeout(second), "delivery_timeout"),
             (builder().delivery_timeout(Duration::MAX), "delivery_timeout"),
             (builder().topic_timeout(Duration::ZERO), "topic_timeout"),
+            (builder().transaction_timeout(Duration::ZERO), "transaction_timeout"),
+            (builder().transaction_timeout(Duration::MAX), "transaction_timeout"),
             (builder().topic_timeout(Duration::MAX), "topic_timeout"),
             (builder().availability_timeout(Duration::MAX), "availability_timeout"),
             (builder().compression(Compression::zstd().level(1000)), "compression"),

@@ -95,6 +95,11 @@ impl BatchResult {
         self.outcome.get().is_some()
     }
 
+    /// Why it has failed, if it has.
+    pub(super) fn error(&self) -> Option<&Error> {
+        self.outcome.get()?.error()
+    }
+
     /// Whether all of its records are known to be written.
     pub(super) fn is_written(&self) -> bool {
         match self.outcome.get() {

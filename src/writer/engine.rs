@@ -1,21 +1,19 @@
 //! The engine of a writer: follows the metadata, keeps a loop for each broker that leads any of its
-//! partitions, and fails what was not written in time.
+//! partitions, runs the errands to coordinators, and fails what was not written in time.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tokio::time::{Instant, sleep_until};
 
 use super::accumulator::Wakes;
-use super::sequence::Identity;
-use super::{Shared, lane};
-use crate::cluster::{Metadata, Target, check_response};
+use super::{Shared, coordinator, lane};
+use crate::cluster::Metadata;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::ErrorCode;
-use crate::protocol::messages::init_producer_id::InitProducerIdRequest;
 use crate::task::{self, Task};
 
 /// Runs until the writer is closed or dropped; whatever ends it, no delivery waits for ever.
@@ -23,10 +21,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let _end = FailOnEnd(shared.clone());
     let mut lanes = Lanes::default();
     let mut watch = shared.cluster.watch();
-    let mut identifying: Option<BoxFuture<'_, ()>> = None;
+    let mut errand: Option<BoxFuture<'_, ()>> = None;
     loop {
-        if identifying.is_none() && shared.accumulator().wants_identity() {
-            identifying = Some(Box::pin(identify(&shared)));
+        let given_up = shared.accumulator().give_up();
+        given_up.tell();
+        if errand.is_none() {
+            let next = shared.accumulator().errand();
+            errand = next.map(|next| coordinator::run(&shared, next).boxed());
         }
         let metadata = watch.borrow_and_update().clone();
         follow(&shared, &metadata);
@@ -35,7 +36,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         tokio::select! {
             changed = watch.changed() => if changed.is_err() { return },
             () = shared.engine.notified() => {}
-            () = lane::maybe(identifying.as_mut()) => identifying = None,
+            () = lane::maybe(errand.as_mut()) => errand = None,
             () = sleep_until(expiry) => {}
             Some(ended) = lanes.tasks.next() => {
                 let error = Error::new(ErrorKind::Internal, "writer: the loop of a broker ended");
@@ -47,37 +48,6 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
         }
     }
-}
-
-/// Asks for the id of a producer. What is written waits for it, and its deadlines do not wait.
-async fn identify(shared: &Shared) {
-    let request = InitProducerIdRequest { transaction_timeout_ms: i32::MAX, ..Default::default() };
-    let asked = shared.cluster.ask(
-        &Target::Any,
-        shared.cluster.deadline(),
-        "init producer id",
-        |_| Ok(request.clone()),
-        |response| {
-            check_response(response.error_code, None)?;
-            Ok(Identity { id: response.producer_id, epoch: response.producer_epoch })
-        },
-    );
-    let identity = match asked.await {
-        Ok(identity) => Some(identity),
-        Err(error) if error.kind() == ErrorKind::Unsupported => {
-            tracing::debug!(%error, "the brokers do not know idempotent writers");
-            None
-        }
-        Err(error) if error.is_retriable() => {
-            tracing::debug!(%error, "no producer id");
-            return shared.accumulator().not_identified(error);
-        }
-        Err(error) => {
-            return shared.fail_all(&error.context("idempotent: there is no producer id"));
-        }
-    };
-    let wakes = shared.accumulator().identify(identity);
-    wakes.wake();
 }
 
 /// The loops of the brokers. They end only when the writer does, or in a panic.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Shared;
 use super::accumulator::{Drained, Ready, Wakes};
 use super::batch::Batch;
-use super::produce::{self, FIRST_WITH_ZSTD, Part, Taken, Verdict};
+use super::produce::{self, FIRST_IMPLICIT, FIRST_WITH_ZSTD, Part, Taken, Verdict};
 use crate::cluster::LeaderHint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::messages::produce::{ProduceRequest, ProduceResponse};
@@ -254,7 +254,19 @@ fn lost(part: &Part, broker: i32, error: &TransportError) -> Verdict {
 /// Finishes batches, which is where they are compressed, and hands them to the connection.
 async fn send(shared: Arc<Shared>, connection: Connection, mut ready: Vec<Ready>) -> Done {
     let config = &shared.config;
-    let version = match version(&connection, &ready, config.compression) {
+    let is_transactional = shared.accumulator().is_transactional();
+    let version =
+        version(&connection, &ready, config.compression).and_then(
+            |version| match is_transactional {
+                Some(true) if version < FIRST_IMPLICIT => {
+                    let text = "transactional: this broker is older than the cluster's features";
+                    Err(Error::new(ErrorKind::Unsupported, text))
+                }
+                Some(false) => Ok(version.min(FIRST_IMPLICIT - 1)),
+                _ => Ok(version),
+            },
+        );
+    let version = match version {
         Ok(version) => version,
         Err(error) => {
             for Ready { batch, .. } in ready {
@@ -290,7 +302,8 @@ async fn send(shared: Arc<Shared>, connection: Connection, mut ready: Vec<Ready>
     }
     let timeout = shared.cluster.config().request_timeout;
     // The broker gives up waiting for followers before the connection gives up on the broker.
-    let request = produce::request(&parts, records, version, config.acks, timeout / 10 * 9);
+    let own = config.transactional.as_ref().map(|own| own.id.as_str());
+    let request = produce::request(&parts, records, version, config.acks, timeout / 10 * 9, own);
     let sent = Sent { batches, parts, version };
     if config.acks == Acks::None {
         let handed = connection.send_only(version, &request).await;

@@ -6,9 +6,12 @@
 //! | `sink.rs`, `service.rs` | the same as a `Sink`, and as a tower service |
 //! | `builder.rs` | settings, and what is wrong with them |
 //! | `delivery.rs` | tells what became of a record |
+//! | `transaction.rs` | transactions, and who writes in them |
 //! | `engine.rs` | metadata, one loop per broker, what is too late |
+//! | `coordinator.rs` | asks for ids, and for what transactions need |
 //! | `lane.rs` | the loop of one broker |
 //! | `accumulator.rs`, `queue.rs` | which batch leaves when, and in which order: no I/O |
+//! | `accumulator/transaction.rs` | which transaction is open, and when it may end: no I/O |
 //! | `sequence.rs` | which number a batch has, and when numbers begin anew: no I/O |
 //! | `produce.rs` | requests and answers: no I/O |
 //! | `batch.rs`, `budget.rs`, `spare.rs` | the bytes of a batch, and their limit |
@@ -26,6 +29,7 @@ mod accumulator;
 mod batch;
 mod budget;
 mod builder;
+mod coordinator;
 mod delivery;
 mod engine;
 mod lane;
@@ -36,6 +40,7 @@ mod sequence;
 mod service;
 mod sink;
 mod spare;
+mod transaction;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -51,6 +56,7 @@ pub use partitioner::{
     HashPartitioner, LeastBytesPartitioner, Partitioner, Partitioning, RoundRobinPartitioner,
 };
 pub use service::Writing;
+pub use transaction::{GroupMetadata, Transaction, TransactionalWriter};
 
 use crate::cluster::{Cluster, Interest, Source};
 use crate::error::{Error, ErrorKind, Result};
@@ -60,7 +66,7 @@ use crate::types::Timestamp;
 use accumulator::{Accumulator, Wakes};
 use batch::Batch;
 use budget::Budget;
-use builder::Config;
+use builder::{Config, Transactional};
 use queue::{Choice, Limits};
 use sink::SinkState;
 
@@ -124,8 +130,8 @@ struct Shared {
     accumulator: Mutex<Accumulator>,
     /// The topics that are in use, or asked for.
     interests: Mutex<HashMap<Arc<str>, Interest>>,
-    /// Wakes the engine, to look at topics and brokers again.
-    engine: Notify,
+    /// Wakes the engine, to look again at topics, brokers and transactions.
+    engine: Arc<Notify>,
 }
 
 /// Why a record is not accepted.
@@ -337,22 +343,25 @@ impl Shared {
             delivery_timeout: config.delivery_timeout,
             backoff: cluster.config().backoff,
             in_flight: config.max_in_flight.min(MAX_NUMBERED),
+            joins: false,
             spare_bytes: (config.buffer_bytes / 4).min(16 << 20),
             adaptive: config.adaptive,
         };
-        let budget = Budget::new(config.buffer_bytes);
+        let (budget, engine) = (Budget::new(config.buffer_bytes), Arc::new(Notify::new()));
         Self {
             accumulator: Mutex::new(Accumulator::new(
                 limits,
                 budget.clone(),
+                engine.clone(),
                 config.is_idempotent(),
+                config.transactional.is_some(),
             )),
             cluster,
             config,
             topic,
             budget,
             interests: Mutex::default(),
-            engine: Notify::new(),
+            engine,
         }
     }
 
@@ -456,7 +465,7 @@ impl Shared {
 
     /// Waits until a topic exists, and takes it over.
     async fn resolve(&self, name: &Arc<str>, deadline: Instant) -> Result<()> {
-        self.accumulator().check_open()?;
+        self.accumulator().check_alive()?;
         if name.is_empty() {
             return Err(Error::config("topic: a topic needs a name"));
         }
@@ -536,8 +545,9 @@ impl Shared {
         }
         let now = Instant::now();
         let (late, wakes) = self.accumulator().requeue(batch, broker, error, now);
-        // Dropped outside of the lock; its records have been told already, or are now.
-        drop(late);
+        if let Some((batch, error)) = late {
+            batch.failed(error);
+        }
         wakes
     }
 

@@ -20,6 +20,8 @@ use crate::wire::Uuid;
 const THROTTLED_BY_CLIENT: i16 = 6;
 /// The first version for zstd (KIP-110).
 pub(super) const FIRST_WITH_ZSTD: i16 = 7;
+/// From here on, what is written becomes part of the transaction by that (KIP-890).
+pub(super) const FIRST_IMPLICIT: i16 = 12;
 
 /// One batch in a request.
 #[derive(Clone, Debug)]
@@ -80,6 +82,7 @@ pub(super) fn request(
     version: i16,
     acks: Acks,
     timeout: Duration,
+    transactional_id: Option<&str>,
 ) -> ProduceRequest {
     let mut topics: Vec<TopicProduceData> = Vec::new();
     let mut last: Option<&Arc<str>> = None;
@@ -103,6 +106,7 @@ pub(super) fn request(
         }
     }
     ProduceRequest {
+        transactional_id: transactional_id.map(str::to_owned),
         acks: match acks {
             Acks::All => -1,
             Acks::Leader => 1,
@@ -257,14 +261,14 @@ mod tests {
         let parts = [part("a", 1, 0), part("a", 1, 2), part("b", 2, 0)];
         let records = vec![Bytes::from_static(b"x"); 3];
         let timeout = Duration::from_secs(30);
-        let by_name = request(&parts, records.clone(), 12, Acks::All, timeout);
+        let by_name = request(&parts, records.clone(), 12, Acks::All, timeout, None);
         assert_eq!(by_name.acks, -1);
         assert_eq!(by_name.timeout_ms, 30_000);
         let names: Vec<_> = by_name.topic_data.iter().map(|topic| topic.name.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
         assert_eq!(by_name.topic_data[0].partition_data.len(), 2);
         assert!(by_name.topic_data[0].topic_id.is_nil());
-        let by_id = request(&parts, records, 13, Acks::Leader, timeout);
+        let by_id = request(&parts, records, 13, Acks::Leader, timeout, None);
         assert_eq!(by_id.topic_data[1].topic_id, Uuid(2));
         assert!(by_id.topic_data[1].name.is_empty());
     }

@@ -26,6 +26,8 @@ pub(super) struct Limits {
     /// Batches of one partition that may be under way together. More than one needs sequence
     /// numbers, or a retry would change their order; none as long as those are waited for.
     pub(super) in_flight: usize,
+    /// Whether a partition has to become part of the transaction before anything leaves.
+    pub(super) joins: bool,
     /// Bytes of buffers that are kept for the next batches.
     pub(super) spare_bytes: usize,
     pub(super) adaptive: Adaptive,
@@ -64,6 +66,8 @@ pub(super) struct Partition {
     pub(super) closed: VecDeque<Batch>,
     pub(super) in_flight: Vec<InFlight>,
     pub(super) sequence: Sequence,
+    /// Whether it is part of the transaction.
+    pub(super) joined: bool,
     pub(super) failures: u32,
     pub(super) retry_at: Option<Instant>,
     pub(super) last_error: Option<Error>,
@@ -154,7 +158,7 @@ impl Partition {
             || self.closed.front().is_some_and(Batch::is_numbered)
             || self.in_flight.iter().any(|away| away.is_again);
         let most = if is_alone { limits.in_flight.min(1) } else { limits.in_flight };
-        if self.in_flight.len() >= most {
+        if self.in_flight.len() >= most || (limits.joins && !self.joined) {
             return None;
         }
         let due = self.waits_since(limits)?;

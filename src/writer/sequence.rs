@@ -18,6 +18,7 @@ use crate::record::ProducerState;
 pub(super) struct Identity {
     pub(super) id: i64,
     pub(super) epoch: i16,
+    pub(super) transactional: bool,
 }
 
 /// Who the writer is.
@@ -63,6 +64,11 @@ impl Sequence {
         self.is_broken
     }
 
+    /// Whether the numbers are of this producer, in its epoch.
+    pub(super) fn is_of(&self, producer: &Producer) -> bool {
+        matches!(producer, Producer::Known(known) if self.identity == Some(*known))
+    }
+
     /// Makes ready for the next batch, while none is under way. `waiting` are those that have not
     /// left, or have come back. `false` if an id is needed first.
     pub(super) fn begin<'a>(
@@ -71,9 +77,7 @@ impl Sequence {
         mut waiting: impl Iterator<Item = &'a mut Batch>,
         is_away: bool,
     ) -> bool {
-        if self.is_broken
-            && matches!(producer, Producer::Known(known) if self.identity == Some(*known))
-        {
+        if self.is_broken && self.is_of(producer) {
             producer.bump();
         }
         let known = match producer {
@@ -93,10 +97,11 @@ impl Sequence {
 
     /// Numbers a batch that leaves for the first time.
     pub(super) fn number(&mut self, batch: &mut Batch) {
-        let Some(Identity { id, epoch }) = self.identity.filter(|_| !batch.is_numbered()) else {
+        let identity = self.identity.filter(|_| !batch.is_numbered());
+        let Some(Identity { id, epoch, transactional }) = identity else {
             return;
         };
-        let state = ProducerState { id, epoch, base_sequence: self.next, transactional: false };
+        let state = ProducerState { id, epoch, base_sequence: self.next, transactional };
         batch.number(Some(state));
         self.next = after(self.next, batch.count());
     }
@@ -121,9 +126,10 @@ mod tests {
 
     #[test]
     fn behind_the_last_epoch_comes_another_id() {
-        let mut producer = Producer::Known(Identity { id: 7, epoch: i16::MAX - 1 });
+        let mut producer =
+            Producer::Known(Identity { id: 7, epoch: i16::MAX - 1, transactional: false });
         producer.bump();
-        assert!(matches!(producer, Producer::Known(Identity { id: 7, epoch: i16::MAX })));
+        assert!(matches!(producer, Producer::Known(Identity { id: 7, epoch: i16::MAX, .. })));
         producer.bump();
         assert!(matches!(producer, Producer::Wanted(None)));
     }

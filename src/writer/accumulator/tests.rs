@@ -32,12 +32,14 @@ fn bench_of(leaders: &[i32], is_idempotent: bool, change: impl FnOnce(&mut Limit
         delivery_timeout: TIMEOUT,
         backoff: Backoff { min: Duration::from_millis(100), max: Duration::from_secs(1) },
         in_flight: 1,
+        joins: false,
         spare_bytes: 10_000,
         adaptive: Adaptive::default(),
     };
     change(&mut limits);
     let budget = Budget::new(1 << 20);
-    let mut accumulator = Accumulator::new(limits, budget.clone(), is_idempotent);
+    let mut accumulator =
+        Accumulator::new(limits, budget.clone(), Arc::default(), is_idempotent, false);
     accumulator.follow(&topic(1, leaders)).wake();
     Bench { accumulator, budget, now: Instant::now() }
 }

@@ -13,7 +13,7 @@ fn numbered(leaders: &[i32]) -> Bench {
 
 impl Bench {
     fn identify(&mut self, id: Option<i64>) {
-        let identity = id.map(|id| Identity { id, epoch: 0 });
+        let identity = id.map(|id| Identity { id, epoch: 0, transactional: false });
         self.accumulator.identify(identity).wake();
     }
 
@@ -206,7 +206,7 @@ fn a_partition_that_is_not_in_the_metadata_for_a_while_keeps_its_numbers() {
 #[test]
 fn behind_the_last_epoch_another_id_is_asked_for() {
     let mut bench = numbered(&[1]);
-    let last = Identity { id: 7, epoch: i16::MAX };
+    let last = Identity { id: 7, epoch: i16::MAX, transactional: false };
     bench.accumulator.identify(Some(last)).wake();
     fill(&mut bench, 0, 2);
     let mut away = bench.all();
