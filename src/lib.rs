@@ -5,6 +5,7 @@ mod client;
 mod cluster;
 mod conn;
 mod error;
+mod exactly_once;
 #[cfg(any(fuzzing, kafkio_internals))]
 #[doc(hidden)]
 pub mod internals;
@@ -22,6 +23,7 @@ mod writer;
 pub use client::{Client, ClientBuilder};
 pub use conn::{Conn, ConnBuilder, Fetched, PartitionConn, ReadBatch, Written};
 pub use error::{Error, ErrorKind, Result};
+pub use exactly_once::{ExactlyOnce, Step};
 pub use reader::{
     Batches, End, OutOfRange, PartitionStream, Partitions, Reader, ReaderBuilder, ReaderEvent,
     ReaderEvents, ReaderHandle, ReaderStats,

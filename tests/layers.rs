@@ -9,13 +9,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules from the lowest layer up; those in one row are siblings.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["wire"],
     &["protocol"],
     &["record"],
     &["transport"],
     &["cluster"],
     &["admin", "reader", "writer", "conn"],
+    &["exactly_once"],
     &["client"],
     &["testing"],
 ];

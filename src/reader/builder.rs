@@ -221,6 +221,11 @@ impl ReaderBuilder {
         self
     }
 
+    /// Whether only records that count are read.
+    pub(crate) fn is_committed(&self) -> bool {
+        self.config.isolation == IsolationLevel::ReadCommitted
+    }
+
     /// Which records of transactions are read (property `isolation.level`). Default:
     /// [`IsolationLevel::ReadCommitted`], other than in Java and kafka-go: what a transaction took
     /// back was never meant to be read, and where there are no transactions it costs nothing. A

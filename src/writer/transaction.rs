@@ -12,7 +12,7 @@ use super::coordinator::{Lost, is_fatal};
 use super::sequence::Identity;
 use super::{Delivery, RecordMetadata, Writer};
 use crate::admin::groups::CommittedOffset;
-use crate::cluster::{At, Target, check_response};
+use crate::cluster::{At, Cluster, Target, check_response};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::add_offsets_to_txn::AddOffsetsToTxnRequest;
@@ -135,13 +135,17 @@ impl TransactionalWriter {
     }
 
     /// Waits until there is no transaction, and the next one may begin.
-    async fn settle(&self) -> Result<()> {
+    pub(crate) async fn settle(&self) -> Result<()> {
         loop {
             let Some(told) = self.writer.shared.accumulator().settle()? else {
                 return Ok(());
             };
             wait(told).await?;
         }
+    }
+
+    pub(crate) fn cluster(&self) -> Cluster {
+        self.writer.shared.cluster.clone()
     }
 
     /// The transactional id (property `transactional.id`).
