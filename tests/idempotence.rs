@@ -101,6 +101,32 @@ async fn what_may_be_written_is_written_once() {
     assert!(written(&cluster, 0).into_iter().eq(0..sent));
 }
 
+/// A topic whose records are kept in a format older than 0.11: no numbers there, and order by one
+/// batch at a time.
+#[tokio::test(start_paused = true)]
+async fn old_formats_are_written_without_numbers() {
+    let cluster = cluster().topic("t", 1).start().await.unwrap();
+    let writer = writer(&cluster).await;
+    let refuse = |call: &kafkio::testing::Call| {
+        let request: ProduceRequest = call.request();
+        let data = &request.topic_data[0].partition_data[0];
+        let batch = data.records.as_ref().unwrap();
+        // The producer id stands behind the timestamps.
+        if batch[43..51] == (-1i64).to_be_bytes() {
+            Fault::Pass
+        } else {
+            Fault::Error(ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT)
+        }
+    };
+    cluster.on(ApiKey::PRODUCE, refuse).keep();
+    all_written(send(&writer, 0..100).await).await;
+    assert!(written(&cluster, 0).into_iter().eq(0..100));
+    // Where nothing helps, that is told.
+    cluster.fail_next(ApiKey::PRODUCE, [ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT]);
+    let error = soon(writer.write([record(100)])).await.unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_repeated_batch_tells_where_it_is() {
     let cluster = cluster().topic("t", 1).start().await.unwrap();

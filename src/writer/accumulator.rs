@@ -479,6 +479,13 @@ impl Accumulator {
         let late = given_up.is_some() || batch.result().is_settled();
         let is_gap = error.code().is_some_and(ErrorCode::is_sequence_broken);
         let is_broken = is_gap && partition.is_oldest(&batch);
+        if error.code() == Some(ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT) {
+            if self.transactions.is_some() || partition.sequence.is_off() {
+                given_up.get_or_insert_with(|| error.clone());
+            } else {
+                partition.sequence.switch_off();
+            }
+        }
         if late || is_broken {
             partition.sequence.break_off();
         }

@@ -200,8 +200,8 @@ fn judge(answer: PartitionProduceResponse, part: &Part, broker: i32, acks: Acks)
                 others: Error::broker(code, others).retriable(true),
             }
         }
-        // Again under the same numbers, or under new ones: see `sequence.rs`.
-        code if code.is_sequence_broken() => {
+        // Again under the same numbers, or under new ones, or none: see `sequence.rs`.
+        code if code.is_sequence_broken() || code == ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT => {
             Verdict::Retry(Error::broker(code, text).retriable(true))
         }
         code => {

@@ -155,6 +155,7 @@ impl Partition {
         // What is sent again goes alone. A broker remembers the last five batches: if newer ones went
         // on meanwhile, it would not know any more that it has this one.
         let is_alone = self.sequence.is_broken()
+            || self.sequence.is_off()
             || self.closed.front().is_some_and(Batch::is_numbered)
             || self.in_flight.iter().any(|away| away.is_again);
         let most = if is_alone { limits.in_flight.min(1) } else { limits.in_flight };

@@ -40,6 +40,8 @@ pub(super) struct Sequence {
     next: i32,
     /// There is a gap, or may be.
     is_broken: bool,
+    /// The log keeps records in a format that has no room for them.
+    is_off: bool,
 }
 
 impl Producer {
@@ -60,6 +62,15 @@ impl Sequence {
         self.is_broken = self.identity.is_some();
     }
 
+    /// From now on, nothing is numbered here.
+    pub(super) fn switch_off(&mut self) {
+        *self = Self { is_off: true, ..Self::default() };
+    }
+
+    pub(super) fn is_off(&self) -> bool {
+        self.is_off
+    }
+
     pub(super) fn is_broken(&self) -> bool {
         self.is_broken
     }
@@ -77,6 +88,10 @@ impl Sequence {
         mut waiting: impl Iterator<Item = &'a mut Batch>,
         is_away: bool,
     ) -> bool {
+        if self.is_off {
+            waiting.for_each(|batch| batch.number(None));
+            return true;
+        }
         if self.is_broken && self.is_of(producer) {
             producer.bump();
         }
@@ -91,7 +106,7 @@ impl Sequence {
             // What may be in the log under the old numbers must come again under them.
             return true;
         }
-        *self = Self { identity: Some(known), next: 0, is_broken: false };
+        *self = Self { identity: Some(known), ..Self::default() };
         true
     }
 
