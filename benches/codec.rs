@@ -6,7 +6,7 @@
 
 use std::hint::black_box;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use kafkio::protocol::Request;
 use kafkio::protocol::messages::fetch::{
@@ -17,7 +17,7 @@ use kafkio::protocol::messages::metadata::{
     MetadataResponseTopic,
 };
 use kafkio::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
-use kafkio::wire::Wire;
+use kafkio::wire::{Output, Wire};
 
 /// As much as a fetch brings of a partition by default.
 const RECORDS: Bytes = Bytes::from_static(&[7; 1 << 20]);
@@ -89,13 +89,11 @@ fn metadata_response() -> MetadataResponse {
 /// Measures both ways of `message`, in the newest version of `R`.
 fn both_ways<R: Request, M: Wire>(criterion: &mut Criterion, name: &str, message: &M) {
     let version = R::version(*R::VERSIONS.end());
-    let mut encoded = BytesMut::new();
-    message.encode(&mut encoded, version).unwrap();
-    let encoded = encoded.freeze();
+    let encoded = message.to_bytes(version).unwrap();
 
     let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Bytes(encoded.len() as u64));
-    let mut buffer = BytesMut::with_capacity(encoded.len());
+    let mut buffer = Output::with_capacity(encoded.len());
     group.bench_function("encode", |bencher| {
         bencher.iter(|| {
             buffer.clear();

@@ -120,11 +120,8 @@ fn reencode_one<M: Wire>(body: &Bytes, version: Version) {
     let Ok(message) = decode_all::<M>(body.clone(), version) else {
         return;
     };
-    let mut first = BytesMut::new();
-    message.encode(&mut first, version).expect("what was decoded can be encoded");
-    let first = first.freeze();
+    let first = message.to_bytes(version).expect("what was decoded can be encoded");
     let again = decode_all::<M>(first.clone(), version).expect("what was encoded can be decoded");
-    let mut second = BytesMut::new();
-    again.encode(&mut second, version).expect("what was decoded can be encoded");
+    let second = again.to_bytes(version).expect("what was decoded can be encoded");
     assert_eq!(first, second, "changes when it is encoded again");
 }

@@ -2,6 +2,12 @@
 //! whatever fails (11: an aborted step goes back, and comes again whole).
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is a test")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "small numbers"
+)]
 
 #[path = "support/numbers.rs"]
 mod numbers;

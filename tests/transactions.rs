@@ -9,6 +9,12 @@
 //! | failed records must not be committed (10) | `a_failed_record_aborts`, `empty_transactions_ask_nothing` |
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is a test")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "small numbers"
+)]
 
 #[path = "support/numbers.rs"]
 mod numbers;
@@ -22,7 +28,7 @@ use kafkio::protocol::messages::end_txn::EndTxnRequest;
 use kafkio::protocol::messages::init_producer_id::InitProducerIdRequest;
 use kafkio::protocol::messages::produce::ProduceRequest;
 use kafkio::protocol::{ApiKey, ErrorCode};
-use kafkio::testing::{FakeCluster, FakeClusterBuilder, Fault};
+use kafkio::testing::{FakeCluster, FakeClusterBuilder, Fault, LoggedRequest};
 use kafkio::{
     Client, Error, ErrorKind, IsolationLevel, Record, Result, TopicPartition, TransactionalWriter,
 };
@@ -608,7 +614,7 @@ async fn partitions_are_added_together() {
     run(&mut writer, 0..300).await.unwrap();
     let all = cluster.requests();
     let added = all.iter().filter(|it| it.api_key == ApiKey::ADD_PARTITIONS_TO_TXN);
-    let added: Vec<_> = added.map(|it| it.request::<AddPartitionsToTxnRequest>()).collect();
+    let added: Vec<_> = added.map(LoggedRequest::request::<AddPartitionsToTxnRequest>).collect();
     assert!(added.len() <= 2, "{added:?}");
     let produced = all.iter().filter(|it| it.api_key == ApiKey::PRODUCE);
     for request in produced {

@@ -150,7 +150,7 @@ mod tests {
     fn asking_creates_no_topic_in_any_version() {
         let names = |topics: Option<&[&str]>, version| {
             let request = metadata_request(topics, version);
-            let mut bytes = bytes::BytesMut::new();
+            let mut bytes = crate::wire::Output::default();
             request.encode_body(version, &mut bytes).unwrap();
             assert!(version < 4 || !request.allow_auto_topic_creation);
             request.topics.map(|topics| topics.len())

@@ -368,7 +368,7 @@ mod tests {
                 let fetch = Fetch { topic_id: id, ..fetch(5) };
                 let version = fetch.version(number);
                 assert_eq!(version, number.min(last));
-                let mut bytes = BytesMut::new();
+                let mut bytes = crate::wire::Output::default();
                 fetch.request().encode_body(version, &mut bytes).unwrap();
                 let named = bytes
                     .windows(4)

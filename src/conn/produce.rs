@@ -233,7 +233,7 @@ mod tests {
             assert_eq!(encoded.bytes[16], magic, "version {version}");
             let request = produce(Acks::Leader).request(encoded.bytes);
             assert_eq!(request.acks, 1);
-            request.encode_body(version, &mut BytesMut::new()).unwrap();
+            request.encode_body(version, &mut crate::wire::Output::default()).unwrap();
         }
     }
 

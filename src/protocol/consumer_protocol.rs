@@ -3,10 +3,10 @@
 //!
 //! Newer versions only append fields, so that what a member of the future says can be read too.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 
 use super::message;
-use crate::wire::{DecodeError, EncodeError, Version, Wire};
+use crate::wire::{DecodeError, EncodeError, Output, Version, Wire};
 
 /// The protocol type of these groups in `JoinGroup`.
 pub const PROTOCOL_TYPE: &str = "consumer";
@@ -74,10 +74,10 @@ fn read<T: Wire>(mut bytes: Bytes) -> Result<T, DecodeError> {
 
 fn write<T: Wire>(value: &T, version: i16) -> Result<Bytes, EncodeError> {
     let number = version.clamp(0, NEWEST);
-    let mut bytes = BytesMut::new();
-    bytes.put_i16(number);
-    value.encode(&mut bytes, Version { number, flexible: false })?;
-    Ok(bytes.freeze())
+    let mut output = Output::default();
+    output.put_i16(number);
+    value.encode(&mut output, Version { number, flexible: false })?;
+    Ok(output.into_bytes())
 }
 
 #[cfg(test)]

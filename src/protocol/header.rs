@@ -1,9 +1,9 @@
 //! Request and response headers.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::{ApiKey, Request};
-use crate::wire::{DecodeError, EncodeError, Tags, UnknownTags, Version, Wire, get_tags};
+use crate::wire::{DecodeError, EncodeError, Output, Tags, UnknownTags, Version, Wire, get_tags};
 
 /// What stands before the body of every request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl RequestHeader {
     /// # Errors
     ///
     /// A client id of more than 32 767 bytes.
-    pub fn encode<R: Request>(&self, dst: &mut BytesMut) -> Result<(), EncodeError> {
+    pub fn encode<R: Request>(&self, dst: &mut Output) -> Result<(), EncodeError> {
         // The client id kept its old encoding when headers became flexible (KIP-482).
         let plain = Version { number: 1, flexible: false };
         self.api_key.0.encode(dst, plain)?;
@@ -91,7 +91,7 @@ impl ResponseHeader {
     /// # Errors
     ///
     /// None today; the signature is that of the other encoders.
-    pub fn encode<R: Request>(&self, version: i16, dst: &mut BytesMut) -> Result<(), EncodeError> {
+    pub fn encode<R: Request>(&self, version: i16, dst: &mut Output) -> Result<(), EncodeError> {
         self.correlation_id.encode(dst, Version { number: 0, flexible: false })?;
         if Self::is_flexible::<R>(version) {
             Tags::default().finish(&UnknownTags::default(), dst)?;

@@ -130,7 +130,7 @@ macro_rules! message {
                 #[inline]
                 fn encode(
                     &self,
-                    dst: &mut ::bytes::BytesMut,
+                    dst: &mut $crate::wire::Output,
                     version: $crate::wire::Version,
                 ) -> Result<(), $crate::wire::EncodeError> {
                     $(

@@ -23,7 +23,7 @@ mod tests;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 pub use api_key::ApiKey;
 pub use error_code::ErrorCode;
@@ -31,7 +31,7 @@ pub use header::{RequestHeader, ResponseHeader};
 use message::message;
 pub(crate) use releases::first_release;
 
-use crate::wire::{DecodeError, EncodeError, Version, Wire, decode_all};
+use crate::wire::{DecodeError, EncodeError, Output, Version, Wire, decode_all};
 
 /// Where a kind of request is to go, because only there it can be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub trait Request: Wire + Clone + Send + Sync + 'static {
     /// # Errors
     ///
     /// A field that version `number` cannot carry.
-    fn encode_body(&self, number: i16, dst: &mut BytesMut) -> Result<(), EncodeError> {
+    fn encode_body(&self, number: i16, dst: &mut Output) -> Result<(), EncodeError> {
         self.encode(dst, Self::version(number))
     }
 

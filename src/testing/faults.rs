@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::broker::Shared;
@@ -329,9 +329,7 @@ pub(super) fn encode<R: Request>(
     version: i16,
     response: &R::Response,
 ) -> Result<Bytes, EncodeError> {
-    let mut body = BytesMut::new();
-    response.encode(&mut body, R::version(version))?;
-    Ok(body.freeze())
+    response.to_bytes(R::version(version))
 }
 
 fn decode<R: Request>(key: ApiKey, version: i16, body: &Bytes) -> R {

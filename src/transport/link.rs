@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::connector::Io;
@@ -14,7 +14,7 @@ use super::queue::{Call, Ticket};
 use super::{ConnectionConfig, FrameCodec, TransportError};
 use crate::protocol::{Request, RequestHeader};
 use crate::task::{self, Task};
-use crate::wire::EncodeError;
+use crate::wire::{EncodeError, Output};
 
 /// A running driver, and the way to it. Dropping it closes the socket.
 #[derive(Debug)]
@@ -107,9 +107,9 @@ impl Link {
     }
 }
 
-/// One buffer for the length, the header and the body: the payload is copied once, into it.
-fn encode<R: Request>(header: &RequestHeader, request: &R) -> Result<Bytes, EncodeError> {
-    let mut frame = BytesMut::with_capacity(256);
+/// The length, the header and the body.
+fn encode<R: Request>(header: &RequestHeader, request: &R) -> Result<Output, EncodeError> {
+    let mut frame = Output::with_capacity(256);
     frame.put_i32(0);
     header.encode::<R>(&mut frame)?;
     request.encode_body(header.api_version, &mut frame)?;
@@ -118,5 +118,5 @@ fn encode<R: Request>(header: &RequestHeader, request: &R) -> Result<Bytes, Enco
     if let Some(prefix) = frame.first_chunk_mut() {
         *prefix = length.to_be_bytes();
     }
-    Ok(frame.freeze())
+    Ok(frame)
 }

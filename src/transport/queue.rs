@@ -14,11 +14,12 @@ use tokio::time::Instant;
 
 use super::TransportError;
 use crate::protocol::ApiKey;
+use crate::wire::Output;
 
 /// A request, as a caller's task hands it over.
 pub(super) struct Call {
     /// The whole frame, length prefix included.
-    pub(super) frame: Bytes,
+    pub(super) frame: Output,
     /// Whether the broker answers; if not, the reply comes when the frame has been written.
     pub(super) answered: bool,
     pub(super) ticket: Ticket,
@@ -55,7 +56,8 @@ pub(super) struct Queue {
 }
 
 struct Outgoing {
-    rest: Bytes,
+    /// In pieces, none of which is empty.
+    rest: VecDeque<Bytes>,
     begun: bool,
     answered: bool,
     since: Instant,
@@ -90,7 +92,7 @@ impl Queue {
         self.outgoing_bytes += frame.len();
         let ticket = Some(ticket);
         self.outgoing.push_back(Outgoing {
-            rest: frame,
+            rest: frame.into_pieces(),
             begun: false,
             answered,
             since: now,
@@ -100,8 +102,9 @@ impl Queue {
 
     /// Fills `slices` with what is to be written next, and returns how many it filled.
     pub(super) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let filled = slices.iter_mut().zip(&self.outgoing);
-        filled.map(|(slice, outgoing)| *slice = IoSlice::new(&outgoing.rest)).count()
+        let pieces = self.outgoing.iter().flat_map(|outgoing| &outgoing.rest);
+        let filled = slices.iter_mut().zip(pieces);
+        filled.map(|(slice, piece)| *slice = IoSlice::new(piece)).count()
     }
 
     /// The next `written` bytes are out.
@@ -111,10 +114,15 @@ impl Queue {
             let Some(front) = self.outgoing.front_mut() else {
                 return;
             };
-            let step = written.min(front.rest.len());
-            written -= step;
-            front.rest.advance(step);
             front.begun = true;
+            while let Some(piece) = front.rest.front_mut().filter(|_| written > 0) {
+                let step = written.min(piece.len());
+                written -= step;
+                piece.advance(step);
+                if piece.is_empty() {
+                    front.rest.pop_front();
+                }
+            }
             if front.answered {
                 self.pending.extend(front.ticket.take().map(|ticket| (front.since, ticket)));
             }

@@ -1,8 +1,8 @@
 //! Length prefixes and arrays, and structs that may be null.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes};
 
-use super::{DecodeError, EncodeError, Version, Wire, varint};
+use super::{DecodeError, EncodeError, Output, Version, Wire, varint};
 
 /// The length prefix of strings (`i16`), and of bytes and arrays (`i32`); a varint when flexible.
 #[derive(Clone, Copy)]
@@ -33,7 +33,7 @@ impl Length {
 
     pub(crate) fn put(
         self,
-        dst: &mut BytesMut,
+        dst: &mut Output,
         version: Version,
         length: Option<usize>,
     ) -> Result<(), EncodeError> {
@@ -44,7 +44,7 @@ impl Length {
         match (version.flexible, self) {
             (true, _) => {
                 let prefix = u32::try_from(length + 1).map_err(|_| EncodeError::Length)?;
-                varint::put_u64(dst, prefix.into());
+                varint::put_u64(&mut **dst, prefix.into());
             }
             (false, Self::Short) => {
                 dst.put_i16(i16::try_from(length).map_err(|_| EncodeError::Length)?);
@@ -84,7 +84,7 @@ impl<T: Wire> Wire for Option<Vec<T>> {
         Ok(Some(items))
     }
 
-    fn encode(&self, dst: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
+    fn encode(&self, dst: &mut Output, version: Version) -> Result<(), EncodeError> {
         Length::Long.put(dst, version, self.as_ref().map(Vec::len))?;
         self.iter().flatten().try_for_each(|item| item.encode(dst, version))
     }
@@ -99,7 +99,7 @@ impl<T: Wire> Wire for Vec<T> {
         Option::<Self>::decode(src, version)?.ok_or(DecodeError::Null)
     }
 
-    fn encode(&self, dst: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
+    fn encode(&self, dst: &mut Output, version: Version) -> Result<(), EncodeError> {
         Length::Long.put(dst, version, Some(self.len()))?;
         self.iter().try_for_each(|item| item.encode(dst, version))
     }
@@ -116,7 +116,7 @@ impl<T: Wire> Wire for Option<Box<T>> {
         }
     }
 
-    fn encode(&self, dst: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
+    fn encode(&self, dst: &mut Output, version: Version) -> Result<(), EncodeError> {
         dst.put_i8(if self.is_some() { 1 } else { -1 });
         self.iter().try_for_each(|value| value.encode(dst, version))
     }

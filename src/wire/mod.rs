@@ -4,6 +4,7 @@
 //! bytes that remain, in one place (`Length::get`), before anything is allocated for it.
 
 mod array;
+mod output;
 mod primitive;
 mod tagged;
 #[cfg(test)]
@@ -13,9 +14,10 @@ pub(crate) mod varint;
 
 use std::ops::{Bound, RangeBounds};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 pub(crate) use array::Length;
+pub use output::Output;
 pub use primitive::Uuid;
 pub use tagged::UnknownTags;
 pub(crate) use tagged::{Tags, get_tags};
@@ -109,7 +111,18 @@ pub trait Wire: Sized {
     /// # Errors
     ///
     /// [`EncodeError`] names the field that this version cannot carry.
-    fn encode(&self, dst: &mut BytesMut, version: Version) -> Result<(), EncodeError>;
+    fn encode(&self, dst: &mut Output, version: Version) -> Result<(), EncodeError>;
+
+    /// The value alone, in one piece.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    fn to_bytes(&self, version: Version) -> Result<Bytes, EncodeError> {
+        let mut output = Output::default();
+        self.encode(&mut output, version)?;
+        Ok(output.into_bytes())
+    }
 
     /// Whether this is the null of a nullable type.
     fn is_null(&self) -> bool {

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes};
 
-use super::{DecodeError, EncodeError, Version, Wire};
+use super::{DecodeError, EncodeError, Output, Version, Wire};
 
 macro_rules! fixed {
     ($($ty:ty: $get:ident, $put:ident;)*) => {$(
@@ -13,7 +13,7 @@ macro_rules! fixed {
                 src.$get().map_err(|_| DecodeError::Truncated)
             }
 
-            fn encode(&self, dst: &mut BytesMut, _: Version) -> Result<(), EncodeError> {
+            fn encode(&self, dst: &mut Output, _: Version) -> Result<(), EncodeError> {
                 dst.$put(*self);
                 Ok(())
             }
@@ -36,7 +36,7 @@ impl Wire for bool {
         Ok(src.try_get_u8().map_err(|_| DecodeError::Truncated)? != 0)
     }
 
-    fn encode(&self, dst: &mut BytesMut, _: Version) -> Result<(), EncodeError> {
+    fn encode(&self, dst: &mut Output, _: Version) -> Result<(), EncodeError> {
         dst.put_u8(u8::from(*self));
         Ok(())
     }
@@ -78,7 +78,7 @@ impl Wire for Uuid {
         src.try_get_u128().map(Self).map_err(|_| DecodeError::Truncated)
     }
 
-    fn encode(&self, dst: &mut BytesMut, _: Version) -> Result<(), EncodeError> {
+    fn encode(&self, dst: &mut Output, _: Version) -> Result<(), EncodeError> {
         dst.put_u128(self.0);
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! Tagged fields (KIP-482): the optional end of every struct of a flexible message.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 
-use super::{DecodeError, EncodeError, Version, Wire, varint};
+use super::{DecodeError, EncodeError, Output, Version, Wire, varint};
 
 /// Tagged fields that the schema does not know, kept so that a message decodes and encodes to the
 /// same bytes. Nearly always empty, and then one null pointer.
@@ -52,9 +52,7 @@ impl Tags {
         value: &impl Wire,
         version: Version,
     ) -> Result<(), EncodeError> {
-        let mut field = BytesMut::new();
-        value.encode(&mut field, version)?;
-        self.fields.push((tag, field.freeze()));
+        self.fields.push((tag, value.to_bytes(version)?));
         Ok(())
     }
 
@@ -62,15 +60,15 @@ impl Tags {
     pub(crate) fn finish(
         mut self,
         unknown: &UnknownTags,
-        dst: &mut BytesMut,
+        dst: &mut Output,
     ) -> Result<(), EncodeError> {
         self.fields.extend(unknown.iter().map(|(tag, value)| (tag, value.clone())));
         self.fields.sort_by_key(|(tag, _)| *tag);
-        varint::put_u64(dst, self.fields.len() as u64);
+        varint::put_u64(&mut **dst, self.fields.len() as u64);
         for (tag, value) in self.fields {
-            varint::put_u64(dst, tag.into());
+            varint::put_u64(&mut **dst, tag.into());
             varint::put_u64(
-                dst,
+                &mut **dst,
                 u32::try_from(value.len()).map_err(|_| EncodeError::Length)?.into(),
             );
             dst.put(value);

@@ -3,16 +3,16 @@
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
-use super::{DecodeError, EncodeError, Length, Secret, Tags, UnknownTags, Uuid, Version, Wire};
+use super::{
+    DecodeError, EncodeError, Length, Output, Secret, Tags, UnknownTags, Uuid, Version, Wire,
+};
 use super::{decode_all, get_tags, varint};
 
 const CLASSIC: Version = Version { number: 0, flexible: false };
 const FLEXIBLE: Version = Version { number: 0, flexible: true };
 
 fn encode<T: Wire>(value: &T, version: Version) -> Result<Bytes, EncodeError> {
-    let mut bytes = BytesMut::new();
-    value.encode(&mut bytes, version)?;
-    Ok(bytes.freeze())
+    value.to_bytes(version)
 }
 
 fn round_trip<T: Wire + PartialEq + std::fmt::Debug>(value: &T) {
@@ -119,10 +119,10 @@ fn strings_end_at_the_length_that_kafka_takes() {
     for version in [CLASSIC, FLEXIBLE] {
         assert_eq!(encode(&format!("{longest}x"), version), Err(EncodeError::Length));
     }
-    let mut bytes = BytesMut::new();
-    Length::Long.put(&mut bytes, FLEXIBLE, Some(0x8000)).expect("fits");
-    bytes.resize(0x9000, b'x');
-    assert_eq!(String::decode(&mut bytes.freeze(), FLEXIBLE), Err(DecodeError::Length));
+    let mut output = Output::default();
+    Length::Long.put(&mut output, FLEXIBLE, Some(0x8000)).expect("fits");
+    output.resize(0x9000, b'x');
+    assert_eq!(String::decode(&mut output.into_bytes(), FLEXIBLE), Err(DecodeError::Length));
 }
 
 #[test]
@@ -138,12 +138,12 @@ fn tags_are_sorted_and_the_unknown_kept() {
     unknown.push(9, Bytes::new());
     let mut tags = Tags::default();
     tags.push(5, &5i16, FLEXIBLE).expect("fits");
-    let mut bytes = BytesMut::new();
-    tags.finish(&unknown, &mut bytes).expect("fits");
-    assert_eq!(bytes, [3, 1, 3, b'o', b'n', b'e', 5, 2, 0, 5, 9, 0].as_slice());
+    let mut output = Output::default();
+    tags.finish(&unknown, &mut output).expect("fits");
+    let mut src = output.into_bytes();
+    assert_eq!(src, [3, 1, 3, b'o', b'n', b'e', 5, 2, 0, 5, 9, 0].as_slice());
 
     let mut seen = Vec::new();
-    let mut src = bytes.freeze();
     get_tags(&mut src, |tag, value| {
         seen.push((tag, value));
         Ok(())

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 
-use super::{DecodeError, EncodeError, Length, Version, Wire};
+use super::{DecodeError, EncodeError, Length, Output, Version, Wire};
 
 impl Wire for Option<String> {
     fn decode(src: &mut Bytes, version: Version) -> Result<Self, DecodeError> {
@@ -15,7 +15,7 @@ impl Wire for Option<String> {
         std::str::from_utf8(&text).map(|s| Some(s.to_owned())).map_err(|_| DecodeError::Utf8)
     }
 
-    fn encode(&self, dst: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
+    fn encode(&self, dst: &mut Output, version: Version) -> Result<(), EncodeError> {
         Length::Short.put(dst, version, self.as_ref().map(String::len))?;
         dst.put_slice(self.as_deref().unwrap_or_default().as_bytes());
         Ok(())
@@ -31,7 +31,7 @@ impl Wire for String {
         Option::<Self>::decode(src, version)?.ok_or(DecodeError::Null)
     }
 
-    fn encode(&self, dst: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
+    fn encode(&self, dst: &mut Output, version: Version) -> Result<(), EncodeError> {
         Length::Short.put(dst, version, Some(self.len()))?;
         dst.put_slice(self.as_bytes());
         Ok(())
@@ -44,9 +44,11 @@ impl Wire for Option<Bytes> {
         Ok(Length::Long.get(src, version)?.map(|length| src.split_to(length)))
     }
 
-    fn encode(&self, dst: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
+    fn encode(&self, dst: &mut Output, version: Version) -> Result<(), EncodeError> {
         Length::Long.put(dst, version, self.as_ref().map(Bytes::len))?;
-        dst.put_slice(self.as_deref().unwrap_or_default());
+        if let Some(payload) = self {
+            dst.put_payload(payload);
+        }
         Ok(())
     }
 
@@ -60,9 +62,9 @@ impl Wire for Bytes {
         Option::<Self>::decode(src, version)?.ok_or(DecodeError::Null)
     }
 
-    fn encode(&self, dst: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
+    fn encode(&self, dst: &mut Output, version: Version) -> Result<(), EncodeError> {
         Length::Long.put(dst, version, Some(self.len()))?;
-        dst.put_slice(self);
+        dst.put_payload(self);
         Ok(())
     }
 }
@@ -89,7 +91,7 @@ impl Wire for Secret {
         Bytes::decode(src, version).map(Self)
     }
 
-    fn encode(&self, dst: &mut BytesMut, version: Version) -> Result<(), EncodeError> {
+    fn encode(&self, dst: &mut Output, version: Version) -> Result<(), EncodeError> {
         self.0.encode(dst, version)
     }
 }

@@ -34,7 +34,7 @@ use crate::wire::Uuid;
 mod transaction;
 
 use transaction::Transactions;
-pub(super) use transaction::{End, Errand, Told};
+pub(super) use transaction::{End, Errand, Heard, Told};
 
 #[derive(Debug)]
 pub(super) struct Accumulator {
@@ -50,6 +50,8 @@ pub(super) struct Accumulator {
     numbered: usize,
     /// How many batches were opened.
     opened: u64,
+    /// As many as there were when time was last looked at.
+    opened_before: u64,
     transactions: Option<Transactions>,
     /// Wakes the engine, which asks brokers.
     engine: Arc<Notify>,
@@ -139,6 +141,7 @@ impl Accumulator {
             producer,
             numbered,
             opened: 0,
+            opened_before: 0,
             transactions: is_transactional.then(Transactions::new),
             engine,
         }
@@ -593,6 +596,9 @@ impl Accumulator {
 
     /// Takes out what has been here for too long.
     pub(super) fn expire(&mut self, now: Instant) -> Expired {
+        if std::mem::replace(&mut self.opened_before, self.opened) == self.opened {
+            self.spare.trim();
+        }
         let (mut expired, mut failed) = (Expired::default(), None);
         let timeout = self.limits.delivery_timeout;
         for topic in &mut self.topics {
@@ -630,7 +636,7 @@ impl Accumulator {
 
     /// Keeps a buffer for a later batch.
     pub(super) fn recycle(&mut self, buffer: BytesMut) {
-        self.spare.put(buffer);
+        self.spare.put(buffer, self.budget.unused());
     }
 }
 

@@ -54,9 +54,8 @@ impl Budget {
         self.debt.load(Ordering::Acquire) > 0
     }
 
-    /// What can be taken at once.
-    #[cfg(test)]
-    pub(super) fn available(&self) -> usize {
+    /// What is not taken.
+    pub(super) fn unused(&self) -> usize {
         self.free.available_permits()
     }
 
@@ -110,11 +109,11 @@ mod tests {
     fn a_charge_that_is_not_kept_comes_back() {
         let budget = Budget::new(100);
         drop(budget.try_charge(60).unwrap());
-        assert_eq!(budget.available(), 100);
+        assert_eq!(budget.unused(), 100);
         budget.try_charge(60).unwrap().keep();
         assert!(budget.try_charge(41).is_none());
         budget.release(60);
-        assert_eq!(budget.available(), 100);
+        assert_eq!(budget.unused(), 100);
     }
 
     #[test]
@@ -122,13 +121,13 @@ mod tests {
         let budget = Budget::new(100);
         budget.try_charge(90).unwrap().keep();
         budget.overdraw(30).keep();
-        assert_eq!(budget.available(), 0);
+        assert_eq!(budget.unused(), 0);
         budget.release(15);
-        assert_eq!(budget.available(), 0, "15 of 20 are paid");
+        assert_eq!(budget.unused(), 0, "15 of 20 are paid");
         budget.release(15);
-        assert_eq!(budget.available(), 10);
+        assert_eq!(budget.unused(), 10);
         budget.release(90);
-        assert_eq!(budget.available(), 100);
+        assert_eq!(budget.unused(), 100);
     }
 
     #[test]
@@ -140,7 +139,7 @@ mod tests {
         budget.release(50);
         assert!(budget.try_charge(1).is_none(), "the waiter comes first");
         drop(first);
-        assert_eq!(budget.available(), 50);
+        assert_eq!(budget.unused(), 50);
     }
 
     #[test]

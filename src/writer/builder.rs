@@ -129,7 +129,7 @@ impl WriterBuilder {
     }
 
     /// The bytes that may be accepted and not yet acknowledged; then sending waits (property
-    /// `buffer.memory`). Buffers that are kept for reuse come on top, a quarter of it and 16 MiB at
+    /// `buffer.memory`). With buffers that are kept for reuse it is a quarter more, and 16 MiB at
     /// most. Default: 64 MiB.
     pub fn buffer_bytes(mut self, bytes: usize) -> Self {
         self.config.buffer_bytes = bytes;

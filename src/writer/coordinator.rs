@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::accumulator::{End, Errand};
+use super::accumulator::{End, Errand, Heard};
 use super::batch::At;
 use super::sequence::Identity;
 use super::{Shared, Transactional};
@@ -37,11 +37,11 @@ pub(super) async fn run(shared: &Shared, errand: Errand) {
             join(shared, own, identity, &partitions).await;
         }
         (Errand::End(how), Some(own)) => {
-            if how.is_begun {
-                end(shared, own, how).await;
-            } else {
+            if how.heard == Heard::Nothing {
                 let told = shared.accumulator().ended(how.identity, false);
                 told.tell();
+            } else {
+                end(shared, own, how).await;
             }
         }
         (_, _) => identify(shared).await,
@@ -207,7 +207,7 @@ async fn join(
 
 /// Commits or aborts.
 async fn end(shared: &Shared, own: &Transactional, how: End) {
-    let End { identity, commit, is_implicit, is_known, .. } = how;
+    let End { identity, commit, is_implicit, heard } = how;
     let (lost, target) = (Lost::default(), own.target());
     let what = if commit { "commit the transaction" } else { "abort the transaction" };
     let ended = shared.cluster.ask_up_to(
@@ -231,7 +231,10 @@ async fn end(shared: &Shared, own: &Transactional, how: End) {
         |response| {
             lost.answers();
             let code = ErrorCode(response.error_code);
-            if code == ErrorCode::PRODUCER_FENCED && is_implicit && !is_known && lost.asked() < FEW
+            if code == ErrorCode::PRODUCER_FENCED
+                && is_implicit
+                && heard < Heard::Surely
+                && lost.asked() < FEW
             {
                 // A coordinator that has not heard of this transaction says the same while it still
                 // ends the one before.

@@ -1,21 +1,24 @@
-//! Buffers of batches that are done with: a busy writer asks the system for no new memory.
+//! Buffers of batches that are done with: a busy writer asks the system for no new memory, which would
+//! have to be cleared first.
 
 use bytes::BytesMut;
 
-/// Keeps buffers, up to a limit of bytes.
+/// Keeps buffers. Those that are kept and those that are in use take no more than the writer may
+/// hold, and a little more.
 #[derive(Debug)]
 pub(super) struct Spare {
     buffers: Vec<BytesMut>,
     bytes: usize,
-    limit: usize,
+    /// What is kept in any case.
+    least: usize,
 }
 
 impl Spare {
     /// The first batch of a partition begins small, and doubles.
     const FIRST: usize = 512;
 
-    pub(super) fn new(limit: usize) -> Self {
-        Self { buffers: Vec::new(), bytes: 0, limit }
+    pub(super) fn new(least: usize) -> Self {
+        Self { buffers: Vec::new(), bytes: 0, least }
     }
 
     pub(super) fn take(&mut self) -> BytesMut {
@@ -28,11 +31,20 @@ impl Spare {
         }
     }
 
-    pub(super) fn put(&mut self, mut buffer: BytesMut) {
+    /// `unused` bytes are not in use, of those that the writer may hold.
+    pub(super) fn put(&mut self, mut buffer: BytesMut, unused: usize) {
         buffer.clear();
-        if self.bytes + buffer.capacity() <= self.limit {
+        if self.bytes + buffer.capacity() <= self.least + unused {
             self.bytes += buffer.capacity();
             self.buffers.push(buffer);
+        }
+    }
+
+    /// Lets go of what an idle writer need not keep.
+    pub(super) fn trim(&mut self) {
+        while self.bytes > self.least {
+            let Some(buffer) = self.buffers.pop() else { return };
+            self.bytes -= buffer.capacity();
         }
     }
 }
@@ -44,11 +56,22 @@ mod tests {
     #[test]
     fn keeps_up_to_its_limit_and_gives_back_what_it_has() {
         let mut spare = Spare::new(3000);
-        spare.put(BytesMut::with_capacity(2000));
-        spare.put(BytesMut::with_capacity(2000));
+        spare.put(BytesMut::with_capacity(2000), 0);
+        spare.put(BytesMut::with_capacity(2000), 999);
         assert_eq!(spare.take().capacity(), 2000);
         assert_eq!(spare.take().capacity(), Spare::FIRST);
-        spare.put(BytesMut::with_capacity(3000));
+        spare.put(BytesMut::with_capacity(3000), 0);
         assert_eq!(spare.take().capacity(), 3000);
+    }
+
+    #[test]
+    fn keeps_more_while_less_is_in_use() {
+        let mut spare = Spare::new(3000);
+        for _ in 0..3 {
+            spare.put(BytesMut::with_capacity(2000), 2000);
+        }
+        assert_eq!(spare.bytes, 4000);
+        spare.trim();
+        assert_eq!(spare.bytes, 2000);
     }
 }

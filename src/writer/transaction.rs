@@ -262,7 +262,8 @@ impl Transaction<'_> {
             known
         };
         let lost = Lost::default();
-        let sent = self.offsets(&group, &offsets, identity, is_implicit, &lost).await;
+        // Boxed, for it is large, and rare.
+        let sent = Box::pin(self.offsets(&group, &offsets, identity, is_implicit, &lost)).await;
         let mut accumulator = shared.accumulator();
         if lost.any() {
             accumulator.spoil();
@@ -342,14 +343,14 @@ impl Transaction<'_> {
                 }
             })
         };
-        let last = if is_implicit { i16::MAX } else { LAST_OFFSETS_V1 };
+        let newest = if is_implicit { i16::MAX } else { LAST_OFFSETS_V1 };
         let target = Target::Group(group.group.clone());
         let what = "commit offsets in the transaction";
         let read = |response| {
             lost.answers();
             check_offsets(response)
         };
-        cluster.ask_up_to(last, &target, deadline, what, request, read).await
+        cluster.ask_up_to(newest, &target, deadline, what, request, read).await
     }
 
     /// Commits: waits until all records are written, and ends the transaction. What it has written

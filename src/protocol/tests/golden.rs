@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::LazyLock;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 
 use super::{Call, Message, calls};
 use crate::protocol::{ApiKey, Request, RequestHeader, ResponseHeader, messages};
+use crate::wire::Output;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
@@ -127,7 +128,7 @@ fn headers_are_those_of_kafka() {
             .filter(|entry| entry.key == R::KEY && R::VERSIONS.contains(&entry.version));
         for entry in of_call {
             let mut src = entry.bytes.clone();
-            let mut again = BytesMut::new();
+            let mut again = Output::default();
             match entry.part {
                 Part::RequestHeader => {
                     let header = RequestHeader::decode(&mut src, messages::flexible_from)
@@ -146,7 +147,7 @@ fn headers_are_those_of_kafka() {
             assert!(src.is_empty(), "{} version {}: {src:?} left", R::KEY, entry.version);
             // Headers drop the tagged fields that nobody knows.
             if entry.filling != UNKNOWN_TAG {
-                assert_eq!(again, entry.bytes, "{} version {}", R::KEY, entry.version);
+                assert_eq!(again.into_bytes(), entry.bytes, "{} version {}", R::KEY, entry.version);
             }
         }
     }

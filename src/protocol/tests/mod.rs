@@ -8,7 +8,7 @@ mod schema;
 
 use std::ops::RangeInclusive;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::reflect::{Kind, Reflect};
 use super::{ApiKey, Request, Route, messages};
@@ -38,9 +38,7 @@ type Recoded = Result<Result<Bytes, EncodeError>, DecodeError>;
 impl Message {
     fn of<T: Wire + Reflect + Default>() -> Self {
         fn encode(value: &impl Wire, version: Version) -> Result<Bytes, EncodeError> {
-            let mut bytes = BytesMut::new();
-            value.encode(&mut bytes, version)?;
-            Ok(bytes.freeze())
+            value.to_bytes(version)
         }
         Self {
             kind: T::kind,

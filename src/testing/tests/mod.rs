@@ -61,11 +61,11 @@ impl Connection {
             correlation_id: self.sent,
             client_id: Some("test".to_owned()),
         };
-        let mut frame = BytesMut::new();
+        let mut frame = crate::wire::Output::default();
         header.encode::<R>(&mut frame).unwrap();
         request.encode_body(version, &mut frame).unwrap();
         self.io.write_i32(frame.len().try_into().unwrap()).await.unwrap();
-        self.io.write_all(&frame).await.unwrap();
+        self.io.write_all(&frame.into_bytes()).await.unwrap();
     }
 
     /// The body after the correlation id, which must be that of the oldest unanswered request;

@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{FutureExt, SinkExt, StreamExt};
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio_util::codec::Framed;
@@ -83,10 +83,10 @@ where
 {
     use crate::wire::Wire;
 
-    let mut frame = BytesMut::new();
+    let mut frame = crate::wire::Output::default();
     ResponseHeader { correlation_id }.encode::<R>(version, &mut frame).unwrap();
     body.encode(&mut frame, R::version(version)).unwrap();
-    frame.freeze()
+    frame.into_bytes()
 }
 
 fn found(correlation_id: i32, node_id: i32, throttle_time_ms: i32) -> Bytes {

@@ -108,7 +108,7 @@ impl Bench {
         let error = Error::broker(ErrorCode::LEADER_NOT_AVAILABLE, "produce");
         let (back, wakes) = self.accumulator.requeue(batch, broker, error, self.now);
         wakes.wake();
-        back
+        back.map(|(batch, _)| batch)
     }
 }
 
@@ -337,7 +337,7 @@ fn what_is_too_late_fails_and_is_ambiguous_only_if_it_was_sent() {
     // The answer comes after all: too late for a retry.
     assert!(bench.retry(batch, 1).is_some());
     assert!(bench.drain(1).is_empty());
-    assert_eq!(bench.budget.available(), 1 << 20);
+    assert_eq!(bench.budget.unused(), 1 << 20);
 }
 
 #[test]
@@ -526,7 +526,7 @@ fn a_split_batch_goes_on_in_its_place() {
     assert_eq!(seen, [vec!["a", "b"], vec!["c", "d"], vec!["e"]]);
     let offsets: Vec<_> = deliveries.into_iter().map(|d| told(d).unwrap().unwrap()).collect();
     assert_eq!(offsets, [100, 101, 200, 201].map(Some));
-    assert_eq!(bench.budget.available(), 1 << 20);
+    assert_eq!(bench.budget.unused(), 1 << 20);
     for value in letters {
         bench.put(Choice::This(0), value);
     }
@@ -560,8 +560,8 @@ fn a_batch_that_is_dropped_tells_its_records() {
     let (delivery, _) = bench.append(Choice::This(0), "a");
     drop(bench.drain(1));
     let error = told(delivery).unwrap().unwrap_err();
-    assert_eq!(error.kind(), crate::error::ErrorKind::Closed);
-    assert_eq!(bench.budget.available(), 1 << 20);
+    assert_eq!(error.kind(), ErrorKind::Closed);
+    assert_eq!(bench.budget.unused(), 1 << 20);
 }
 
 #[test]

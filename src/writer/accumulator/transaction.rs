@@ -29,10 +29,7 @@ pub(super) struct Transactions {
     is_implicit: bool,
     /// Partitions that have records, and of which the coordinator is to be told.
     wanted: BTreeSet<At>,
-    /// Whether the coordinator may know of the transaction.
-    is_begun: bool,
-    /// Whether it does: something of it has succeeded.
-    is_known: bool,
+    heard: Heard,
     /// Calls by the application that have not succeeded yet.
     unsure: u32,
     /// Why it can only be aborted.
@@ -76,8 +73,16 @@ pub(in crate::writer) struct End {
     pub(in crate::writer) identity: Identity,
     pub(in crate::writer) commit: bool,
     pub(in crate::writer) is_implicit: bool,
-    pub(in crate::writer) is_begun: bool,
-    pub(in crate::writer) is_known: bool,
+    pub(in crate::writer) heard: Heard,
+}
+
+/// What the coordinator has heard of the transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::writer) enum Heard {
+    Nothing,
+    Perhaps,
+    /// Something of it has succeeded.
+    Surely,
 }
 
 /// Tells who waits, outside of the lock.
@@ -100,8 +105,7 @@ impl Transactions {
             phase: Phase::Renewing,
             is_implicit: false,
             wanted: BTreeSet::new(),
-            is_begun: false,
-            is_known: false,
+            heard: Heard::Nothing,
             unsure: 0,
             failure: None,
             is_spoiled: false,
@@ -175,12 +179,11 @@ impl Accumulator {
                     identity,
                     commit: commit && it.failure.is_none(),
                     is_implicit: it.is_implicit,
-                    is_begun: it.is_begun,
-                    is_known: it.is_known,
+                    heard: it.heard,
                 }))
             }
             Phase::Open | Phase::Ending { .. } if !it.wanted.is_empty() && !it.gives_up() => {
-                it.is_begun = true;
+                it.heard = it.heard.max(Heard::Perhaps);
                 let named = it.wanted.iter().filter_map(|at| {
                     let topic = self.topics.get(at.topic)?.name.clone();
                     let partition = i32::try_from(at.partition).ok()?;
@@ -244,7 +247,7 @@ impl Accumulator {
             return Ok(false);
         };
         it.phase = Phase::Open;
-        (it.is_begun, it.is_known, it.unsure, it.failure) = (false, false, 0, None);
+        (it.heard, it.unsure, it.failure) = (Heard::Nothing, 0, None);
         it.wanted.clear();
         self.limits.joins = !it.is_implicit;
         self.limits.in_flight = self.numbered;
@@ -323,14 +326,16 @@ impl Accumulator {
     /// Something was sent.
     pub(super) fn has_begun(&mut self) {
         if let Some(it) = &mut self.transactions {
-            it.is_begun = true;
+            it.heard = it.heard.max(Heard::Perhaps);
         }
     }
 
     /// Something has come back: perhaps the transaction can end.
     pub(super) fn has_landed(&mut self, written: bool) {
         if let Some(it) = &mut self.transactions {
-            it.is_known |= written;
+            if written {
+                it.heard = Heard::Surely;
+            }
             if matches!(it.phase, Phase::Ending { .. }) {
                 self.engine.notify_one();
             }
@@ -342,14 +347,14 @@ impl Accumulator {
     pub(in crate::writer) fn is_unsure(&mut self) {
         if let Some(it) = &mut self.transactions {
             it.unsure += 1;
-            it.is_begun = true;
+            it.heard = it.heard.max(Heard::Perhaps);
         }
     }
 
     pub(in crate::writer) fn is_sure(&mut self) {
         if let Some(it) = &mut self.transactions {
             it.unsure = it.unsure.saturating_sub(1);
-            it.is_known = true;
+            it.heard = Heard::Surely;
         }
     }
 
