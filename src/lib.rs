@@ -29,6 +29,7 @@ pub use reader::{
 pub use record::{Batch, Compression, Header, Message, Record, TimestampType};
 pub use types::{Acks, IsolationLevel, Start, Timestamp, TopicPartition};
 pub use writer::{
-    Delivery, HashPartitioner, LeastBytesPartitioner, Partitioner, Partitioning, RecordMetadata,
-    RoundRobinPartitioner, Writer, WriterBuilder, Writing,
+    BatchReport, Deliveries, Delivery, HashPartitioner, LeastBytesPartitioner, Partitioner,
+    Partitioning, RecordMetadata, RoundRobinPartitioner, Unwritten, Writer, WriterBuilder,
+    WriterInterceptor, Writing,
 };

@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::sync::Notify;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use super::batch::{At, Batch};
 use super::budget::Budget;
 use super::delivery::{BatchResult, Delivery, Outcome};
+use super::interceptor::Observers;
 use super::partitioner::{Adaptive, Sticky};
 use super::queue::{Choice, Limits, Partition, Topic};
 use super::sequence::{Identity, Producer};
@@ -35,6 +37,7 @@ use crate::wire::Uuid;
 pub(super) struct Accumulator {
     limits: Limits,
     budget: Arc<Budget>,
+    observers: Arc<Observers>,
     topics: Vec<Topic>,
     names: HashMap<Arc<str>, usize>,
     lanes: BTreeMap<i32, Lane>,
@@ -108,7 +111,12 @@ pub(super) struct Expired {
 
 impl Accumulator {
     /// Where batches are numbered, nothing leaves before [`identify`](Self::identify).
-    pub(super) fn new(mut limits: Limits, budget: Arc<Budget>, is_idempotent: bool) -> Self {
+    pub(super) fn new(
+        mut limits: Limits,
+        budget: Arc<Budget>,
+        observers: Arc<Observers>,
+        is_idempotent: bool,
+    ) -> Self {
         let producer = if is_idempotent { Producer::Wanted(None) } else { Producer::Nobody };
         let numbered = limits.in_flight;
         limits.in_flight = usize::from(!is_idempotent);
@@ -116,6 +124,7 @@ impl Accumulator {
         Self {
             limits,
             budget,
+            observers,
             topics: Vec::new(),
             names: HashMap::new(),
             lanes: BTreeMap::new(),
@@ -311,7 +320,8 @@ impl Accumulator {
         let batch = partition.open.get_or_insert_with(|| {
             let opened = now();
             let partition = i32::try_from(number).unwrap_or(i32::MAX);
-            let result = BatchResult::new(topic.name.clone(), partition);
+            let observers = self.observers.clone();
+            let result = BatchResult::new(topic.name.clone(), partition, observers);
             let deadline = opened + limits.delivery_timeout;
             let buffer = self.spare.take();
             self.opened += 1;
@@ -526,6 +536,14 @@ impl Accumulator {
             all.in_flight.extend(away.map(|away| (away.result, error.clone())));
         }
         all
+    }
+
+    /// Gives up everything that was not written within this time.
+    pub(super) fn give_up(&mut self, within: Duration, now: Instant) -> Expired {
+        let latest = now + std::mem::replace(&mut self.limits.delivery_timeout, within);
+        let expired = self.expire(latest);
+        self.fail(&Error::closed("writer"));
+        expired
     }
 
     /// Takes out what has been here for too long.

@@ -37,7 +37,7 @@ fn bench_of(leaders: &[i32], is_idempotent: bool, change: impl FnOnce(&mut Limit
     };
     change(&mut limits);
     let budget = Budget::new(1 << 20);
-    let mut accumulator = Accumulator::new(limits, budget.clone(), is_idempotent);
+    let mut accumulator = Accumulator::new(limits, budget.clone(), Arc::default(), is_idempotent);
     accumulator.follow(&topic(1, leaders)).wake();
     Bench { accumulator, budget, now: Instant::now() }
 }
