@@ -31,7 +31,7 @@ pub use reader::{
 pub use record::{Batch, Compression, Header, Message, Record, TimestampType};
 pub use types::{Acks, IsolationLevel, Start, Timestamp, TopicPartition};
 pub use writer::{
-    Delivery, GroupMetadata, HashPartitioner, LeastBytesPartitioner, Partitioner, Partitioning,
-    RecordMetadata, RoundRobinPartitioner, Transaction, TransactionalWriter, Writer, WriterBuilder,
-    Writing,
+    BatchReport, Deliveries, Delivery, GroupMetadata, HashPartitioner, LeastBytesPartitioner,
+    Partitioner, Partitioning, RecordMetadata, RoundRobinPartitioner, Transaction,
+    TransactionalWriter, Unwritten, Writer, WriterBuilder, WriterInterceptor, Writing,
 };

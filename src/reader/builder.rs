@@ -346,7 +346,7 @@ impl ReaderBuilder {
         let partitions = selection.partitions(&cluster.metadata());
         settings.check_partitions(&cluster, &partitions)?;
         let limits = settings.look_up_ends(&cluster, partitions).await?;
-        let (sender, events) = mpsc::unbounded_channel();
+        let (sender, chunks) = mpsc::unbounded_channel();
         let shared = Shared {
             cluster,
             config: Arc::new(settings.config.clone()),
@@ -360,13 +360,13 @@ impl ReaderBuilder {
             closed: AtomicBool::new(false),
             failure: OnceLock::new(),
             engine: Arc::new(Notify::new()),
-            events: sender,
+            chunks: sender,
             signal: AtomicWaker::new(),
             listeners: Listeners::default(),
             counters: Counters::default(),
         };
         shared.select(|_| ());
-        Ok(Reader::start(shared, events))
+        Ok(Reader::start(shared, chunks))
     }
 
     /// Whether it says of each partition where it ends.

@@ -25,7 +25,7 @@ pub(super) struct Feed {
     pub(super) shared: Arc<Shared>,
     /// The background work ends with the last feed.
     pub(super) owner: Arc<Owner>,
-    pub(super) events: UnboundedReceiver<Chunks>,
+    pub(super) chunks: UnboundedReceiver<Chunks>,
     /// The partition that it is for, if not for all.
     only: Option<Arc<Partition>>,
     /// The batch that is being handed out.
@@ -61,13 +61,13 @@ struct Taken {
 impl Feed {
     pub(super) fn new(
         owner: Arc<Owner>,
-        events: UnboundedReceiver<Chunks>,
+        chunks: UnboundedReceiver<Chunks>,
         only: Option<Arc<Partition>>,
     ) -> Self {
         Self {
             shared: owner.shared.clone(),
             owner,
-            events,
+            chunks,
             only,
             current: None,
             version: 0,
@@ -161,7 +161,7 @@ impl Feed {
             // A reader with data at hand never waits: it must still let other tasks run.
             let progress = ready!(tokio::task::coop::poll_proceed(cx));
             let Some(chunk) = self.ready.pop_front() else {
-                match self.events.poll_recv(cx) {
+                match self.chunks.poll_recv(cx) {
                     Poll::Ready(Some(chunks)) => self.ready.extend(chunks),
                     Poll::Ready(None) => return Poll::Ready(None),
                     Poll::Pending => {
@@ -299,7 +299,7 @@ impl Feed {
     ) -> (impl Iterator<Item = Chunk>, UnboundedReceiver<Chunks>) {
         let current = self.current.take().map(Current::into_chunk);
         let waiting = self.stash.into_values().flatten().chain(self.ready);
-        (current.into_iter().chain(waiting), self.events)
+        (current.into_iter().chain(waiting), self.chunks)
     }
 }
 

@@ -166,7 +166,7 @@ struct Shared {
     /// Why it was closed, if nobody asked for that.
     failure: OnceLock<Error>,
     engine: Arc<Notify>,
-    events: mpsc::UnboundedSender<Chunks>,
+    chunks: mpsc::UnboundedSender<Chunks>,
     /// Wakes who reads all partitions.
     signal: AtomicWaker,
     listeners: Listeners,
@@ -216,7 +216,7 @@ impl Reader {
         ReaderBuilder::new(Source::bootstrap(bootstrap.into_iter().map(Into::into).collect()))
     }
 
-    fn start(shared: Shared, events: mpsc::UnboundedReceiver<Chunks>) -> Self {
+    fn start(shared: Shared, chunks: mpsc::UnboundedReceiver<Chunks>) -> Self {
         let shared = Arc::new(shared);
         let context = Context {
             cluster: shared.cluster.clone(),
@@ -226,7 +226,7 @@ impl Reader {
         };
         let engine = task::spawn(Engine::new(shared.clone(), context).run());
         let engine = Mutex::new(Some(task::spawn(supervise(shared.clone(), engine))));
-        Self { feed: Feed::new(Arc::new(Owner { shared, engine }), events, None) }
+        Self { feed: Feed::new(Arc::new(Owner { shared, engine }), chunks, None) }
     }
 
     /// Steers this reader, also after it has been moved into a combinator or a task.
@@ -364,12 +364,12 @@ impl Shared {
             }
             let limit =
                 self.limits.get(&at).copied().unwrap_or_else(|| self.settings.limit_of(&at));
-            let outlet = self.events.clone();
+            let outlet = self.chunks.clone();
             let partition = Arc::new(Partition::new(at.clone(), start, topic.id, outlet, limit));
             if let Some(announce) = self.announce.get() {
-                let (outlet, events) = mpsc::unbounded_channel();
+                let (outlet, chunks) = mpsc::unbounded_channel();
                 partition.divert(outlet);
-                if announce.send((partition.clone(), events)).is_err() {
+                if announce.send((partition.clone(), chunks)).is_err() {
                     continue;
                 }
             }

@@ -491,7 +491,7 @@ mod tests {
     #[test]
     fn a_reset_is_told_once() {
         let partition = partition();
-        let (outlet, mut events) = tokio::sync::mpsc::unbounded_channel();
+        let (outlet, mut chunks) = tokio::sync::mpsc::unbounded_channel();
         partition.divert(outlet);
         let epoch = partition.cursor().epoch;
         let reset = State::Resolving(Origin::Reset { from: 5 });
@@ -501,9 +501,9 @@ mod tests {
         assert!(!partition.resolved(epoch, 9, -1), "so was this, or it has been told");
         assert!(!partition.unresolvable(epoch));
         assert_eq!(partition.cursor().state, State::At(7));
-        let chunk = events.try_recv().expect("where it goes on");
+        let chunk = chunks.try_recv().expect("where it goes on");
         assert!(matches!(chunk[0].item, Delivery::Skip(7)));
-        assert!(events.try_recv().is_err(), "and no more");
+        assert!(chunks.try_recv().is_err(), "and no more");
         partition.cursor().state = reset;
         assert!(partition.unresolvable(epoch));
     }

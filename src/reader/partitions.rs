@@ -82,23 +82,23 @@ impl Partitions {
         // No partition is added meanwhile.
         let all = shared.partitions.write().unwrap_or_else(PoisonError::into_inner);
         for (at, partition) in &*all {
-            let (outlet, events) = mpsc::unbounded_channel();
+            let (outlet, chunks) = mpsc::unbounded_channel();
             partition.divert(outlet);
-            let stream = PartitionStream::new(owner.clone(), partition.clone(), events);
+            let stream = PartitionStream::new(owner.clone(), partition.clone(), chunks);
             streams.insert(at.clone(), stream);
         }
         let _ = shared.announce.set(announce);
         drop(all);
         // What has come by now comes first.
-        let (chunks, mut events) = feed.into_chunks();
+        let (first, mut chunks) = feed.into_chunks();
         let mut keep = |chunk: Chunk| {
             if let Some(stream) = streams.get_mut(&chunk.partition.at) {
                 stream.feed.ready.push_back(chunk);
             }
         };
-        chunks.for_each(&mut keep);
-        while let Ok(chunks) = events.try_recv() {
-            chunks.into_iter().for_each(&mut keep);
+        first.for_each(&mut keep);
+        while let Ok(more) = chunks.try_recv() {
+            more.into_iter().for_each(&mut keep);
         }
         let ready = streams.into_values().collect();
         Self { shared, owner, ready, added, has_ended: false }
@@ -123,8 +123,8 @@ impl Drop for Partitions {
     /// Nobody reads those that are announced and were not taken.
     fn drop(&mut self) {
         self.added.close();
-        while let Ok((partition, events)) = self.added.try_recv() {
-            drop(PartitionStream::new(self.owner.clone(), partition, events));
+        while let Ok((partition, chunks)) = self.added.try_recv() {
+            drop(PartitionStream::new(self.owner.clone(), partition, chunks));
         }
     }
 }
@@ -148,8 +148,8 @@ impl Stream for Partitions {
             if let Some(stream) = this.ready.pop_front() {
                 return Poll::Ready(Some(Ok(stream)));
             }
-            if let Poll::Ready(Some((partition, events))) = this.added.poll_recv(cx) {
-                this.ready.push_back(PartitionStream::new(this.owner.clone(), partition, events));
+            if let Poll::Ready(Some((partition, chunks))) = this.added.poll_recv(cx) {
+                this.ready.push_back(PartitionStream::new(this.owner.clone(), partition, chunks));
                 continue;
             }
             if this.shared.is_done() {
@@ -171,9 +171,9 @@ impl PartitionStream {
     fn new(
         owner: Arc<Owner>,
         partition: Arc<Partition>,
-        events: UnboundedReceiver<Chunks>,
+        chunks: UnboundedReceiver<Chunks>,
     ) -> Self {
-        Self { feed: Feed::new(owner, events, Some(partition.clone())), partition }
+        Self { feed: Feed::new(owner, chunks, Some(partition.clone())), partition }
     }
 
     /// The name of the topic.

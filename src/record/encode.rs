@@ -116,9 +116,8 @@ impl BatchEncoder {
         self.count
     }
 
-    /// Compresses, fills in the header and the checksum. Without compression nothing is copied.
-    ///
-    /// A codec is used also where it does not help: the broker decides how it stores the batch.
+    /// Compresses where that makes it smaller, fills in the header and the checksum. Without
+    /// compression nothing is copied.
     pub(crate) fn finish(
         self,
         compression: Compression,
@@ -128,18 +127,18 @@ impl BatchEncoder {
         if count == 0 {
             return Err(RecordError::Empty);
         }
-        let mut batch = if compression.id() == 0 {
-            self.buffer
-        } else {
-            let mut batch = BytesMut::with_capacity(HEADER);
-            batch.put_bytes(0, HEADER);
-            let records = self.buffer.get(HEADER..).unwrap_or_default();
-            compression.compress(records, 2, &mut batch)?;
-            batch
-        };
+        let (mut batch, mut attributes) = (self.buffer, 0);
+        if compression.id() != 0 {
+            let mut compressed = BytesMut::with_capacity(HEADER);
+            compressed.put_bytes(0, HEADER);
+            let records = batch.get(HEADER..).unwrap_or_default();
+            compression.compress(records, 2, &mut compressed)?;
+            if compressed.len() < batch.len() {
+                (batch, attributes) = (compressed, compression.id());
+            }
+        }
         let length = i32::try_from(batch.len() - 12).map_err(|_| RecordError::BatchTooLarge)?;
-        let transactional = if producer.transactional { TRANSACTIONAL } else { 0 };
-        let attributes = compression.id() | transactional;
+        attributes |= if producer.transactional { TRANSACTIONAL } else { 0 };
         // The base offset stays 0: the broker sets it.
         patch(&mut batch, 8, length.to_be_bytes());
         patch(&mut batch, 12, (-1i32).to_be_bytes()); // leader epoch: the broker's, too

@@ -68,6 +68,26 @@ impl Record {
         self
     }
 
+    /// The headers, to be looked at and changed in place.
+    pub fn headers_mut(&mut self) -> &mut Vec<Header> {
+        &mut self.headers
+    }
+
+    /// The topic that it names.
+    pub fn topic_name(&self) -> Option<&str> {
+        self.topic.as_deref()
+    }
+
+    /// The key, shared instead of copied when it is cloned.
+    pub fn key_bytes(&self) -> Option<&Bytes> {
+        self.key.as_ref()
+    }
+
+    /// The value, shared instead of copied when it is cloned.
+    pub fn value_bytes(&self) -> Option<&Bytes> {
+        self.value.as_ref()
+    }
+
     /// Names the topic, for a writer that has none of its own.
     #[must_use]
     pub fn topic(mut self, topic: impl Into<Arc<str>>) -> Self {

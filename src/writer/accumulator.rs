@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::sync::Notify;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use super::batch::{At, Batch};
 use super::budget::Budget;
 use super::delivery::{BatchResult, Delivery, Outcome};
+use super::interceptor::Observers;
 use super::partitioner::{Adaptive, Sticky};
 use super::queue::{Choice, Limits, Partition, Topic};
 use super::sequence::{Identity, Producer};
@@ -40,6 +42,7 @@ pub(super) use transaction::{End, Errand, Heard, Told};
 pub(super) struct Accumulator {
     limits: Limits,
     budget: Arc<Budget>,
+    observers: Arc<Observers>,
     topics: Vec<Topic>,
     names: HashMap<Arc<str>, usize>,
     lanes: BTreeMap<i32, Lane>,
@@ -122,6 +125,7 @@ impl Accumulator {
     pub(super) fn new(
         mut limits: Limits,
         budget: Arc<Budget>,
+        observers: Arc<Observers>,
         engine: Arc<Notify>,
         is_idempotent: bool,
         is_transactional: bool,
@@ -133,6 +137,7 @@ impl Accumulator {
         Self {
             limits,
             budget,
+            observers,
             topics: Vec::new(),
             names: HashMap::new(),
             lanes: BTreeMap::new(),
@@ -343,7 +348,8 @@ impl Accumulator {
         let batch = partition.open.get_or_insert_with(|| {
             let opened = now();
             let partition = i32::try_from(number).unwrap_or(i32::MAX);
-            let result = BatchResult::new(topic.name.clone(), partition);
+            let observers = self.observers.clone();
+            let result = BatchResult::new(topic.name.clone(), partition, observers);
             let deadline = opened + limits.delivery_timeout;
             let buffer = self.spare.take();
             self.opened += 1;
@@ -592,6 +598,14 @@ impl Accumulator {
             all.told = transactions.tell(Err(error.clone()));
         }
         all
+    }
+
+    /// Gives up everything that was not written within this time.
+    pub(super) fn give_up(&mut self, within: Duration, now: Instant) -> Expired {
+        let latest = now + std::mem::replace(&mut self.limits.delivery_timeout, within);
+        let expired = self.expire(latest);
+        self.fail(&Error::closed("writer"));
+        expired
     }
 
     /// Takes out what has been here for too long.

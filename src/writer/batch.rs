@@ -34,7 +34,6 @@ pub(super) struct Batch {
     pub(super) opened: Instant,
     /// When its records have to be told what became of them.
     pub(super) deadline: Instant,
-    count: u32,
     /// Its producer and the number of its first record, once it has left.
     producer: Option<ProducerState>,
     body: Body,
@@ -44,14 +43,18 @@ pub(super) struct Batch {
 #[derive(Debug)]
 enum Body {
     Open(BatchEncoder),
-    /// As it is sent, in this message format: a batch that is sent again has the same bytes.
+    /// As it is sent, in this message format and with this compression, if that has made it
+    /// smaller: a batch that is sent again has the same bytes.
     Finished {
         magic: u8,
+        compression: Compression,
         producer: Option<ProducerState>,
         bytes: Bytes,
     },
     /// What it was made of could not be encoded.
     Gone,
+    /// In the log, or in other batches.
+    Elsewhere,
 }
 
 /// Whatever happens to a batch, its records are told, and its bytes go back to the budget: at the
@@ -74,12 +77,12 @@ impl Batch {
         opened: Instant,
         deadline: Instant,
     ) -> Self {
+        budget.open_batch();
         Self {
             at,
             order,
             opened,
             deadline,
-            count: 0,
             producer: None,
             body: Body::Open(BatchEncoder::new(buffer)),
             promise: Promise { result, budget, charged: 0, maybe_written: false },
@@ -94,13 +97,14 @@ impl Batch {
         timestamp: Timestamp,
         charged: usize,
     ) -> Delivery {
-        let index = self.count;
+        let result = &self.promise.result;
+        let index = result.count();
         if let Body::Open(encoder) = &mut self.body {
             encoder.append(record, timestamp);
-            self.count = encoder.count();
+            result.set_count(encoder.count());
         }
         self.promise.charged += charged;
-        Delivery::new(self.promise.result.clone(), index, timestamp)
+        Delivery::new(result.clone(), index, timestamp)
     }
 
     /// Bytes so far, uncompressed; the bytes to send once it is finished.
@@ -108,12 +112,20 @@ impl Batch {
         match &self.body {
             Body::Open(encoder) => encoder.len(),
             Body::Finished { bytes, .. } => bytes.len(),
-            Body::Gone => 0,
+            Body::Gone | Body::Elsewhere => 0,
+        }
+    }
+
+    /// How many bytes [`finish`](Self::finish) has to compress.
+    pub(super) fn uncompressed(&self, compression: Compression) -> usize {
+        match &self.body {
+            Body::Open(encoder) if compression != Compression::none() => encoder.len(),
+            _ => 0,
         }
     }
 
     pub(super) fn count(&self) -> u32 {
-        self.count
+        self.promise.result.count()
     }
 
     pub(super) fn result(&self) -> &Arc<BatchResult> {
@@ -143,11 +155,13 @@ impl Batch {
         let producer = self.producer;
         let finished = match std::mem::replace(&mut self.body, Body::Gone) {
             Body::Open(encoder) => encode(encoder, magic, compression, producer),
-            Body::Finished { magic: as_is, producer: before, bytes } if as_is == magic => {
+            Body::Finished { magic: as_is, compression: chosen, producer: before, bytes }
+                if (as_is, chosen) == (magic, compression) =>
+            {
                 let is_same = before == producer || magic < 2;
                 Ok(if is_same { bytes } else { renumber(&bytes, producer.unwrap_or(NOBODY)) })
             }
-            // The partition has moved to a broker that knows another format.
+            // The partition has moved to a broker that knows another format, or another codec.
             Body::Finished { bytes, .. } => {
                 decode(&bytes, self.promise.result.partition).and_then(|records| {
                     let mut encoder = BatchEncoder::new(BytesMut::new());
@@ -157,7 +171,7 @@ impl Batch {
                     encode(encoder, magic, compression, producer)
                 })
             }
-            Body::Gone => Err(RecordError::Empty),
+            Body::Gone | Body::Elsewhere => Err(RecordError::Empty),
         };
         let bytes = finished.map_err(|error| {
             let kind = match error {
@@ -167,7 +181,7 @@ impl Batch {
             let BatchResult { topic, partition, .. } = &*self.promise.result;
             Error::new(kind, format!("batch for {topic}[{partition}]")).with_source(error)
         })?;
-        self.body = Body::Finished { magic, producer, bytes: bytes.clone() };
+        self.body = Body::Finished { magic, compression, producer, bytes: bytes.clone() };
         Ok(bytes)
     }
 
@@ -179,10 +193,11 @@ impl Batch {
             return None;
         };
         self.promise.result.settle(Outcome::Split {
-            at: first.count,
+            at: first.count(),
             first: first.result().clone(),
             rest: rest.result().clone(),
         });
+        self.body = Body::Elsewhere;
         // The parts give back what they were charged.
         let parts = first.promise.charged + rest.promise.charged;
         self.promise.charged = self.promise.charged.saturating_sub(parts);
@@ -211,7 +226,8 @@ impl Batch {
     /// Its numbers are those that its records have had: nothing of the whole is in the log.
     fn part(&self, records: &[(Record, Timestamp)], at: usize) -> Self {
         let Promise { result, budget, maybe_written, .. } = &self.promise;
-        let result = BatchResult::new(result.topic.clone(), result.partition);
+        let BatchResult { topic, partition, observers, .. } = &**result;
+        let result = BatchResult::new(topic.clone(), *partition, observers.clone());
         let buffer = BytesMut::new();
         let (budget, opened, deadline) = (budget.clone(), self.opened, self.deadline);
         let mut part = Self::open(self.at, self.order, result, buffer, budget, opened, deadline);
@@ -233,7 +249,7 @@ impl Batch {
         append_time: Option<Timestamp>,
     ) -> Option<BytesMut> {
         self.promise.result.settle(Outcome::Written { base_offset, append_time });
-        match std::mem::replace(&mut self.body, Body::Gone) {
+        match std::mem::replace(&mut self.body, Body::Elsewhere) {
             Body::Finished { bytes, .. } => bytes.try_into_mut().ok(),
             _ => None,
         }
@@ -255,6 +271,42 @@ impl Batch {
     }
 }
 
+/// What is left of a batch that was dropped and is not known to be written.
+#[derive(Debug)]
+pub(super) struct Remains {
+    pub(super) result: Arc<BatchResult>,
+    pub(super) order: u64,
+    body: Body,
+}
+
+impl Remains {
+    /// Its records, as they were accepted.
+    pub(super) fn records(self) -> Vec<Record> {
+        let BatchResult { topic, partition, .. } = &*self.result;
+        let bytes = match self.body {
+            Body::Open(encoder) => encoder.finish(Compression::none(), NOBODY).ok(),
+            Body::Finished { bytes, .. } => Some(bytes),
+            Body::Gone | Body::Elsewhere => None,
+        };
+        let records = bytes.and_then(|bytes| decode(&bytes, *partition).ok()).unwrap_or_default();
+        let place = |(record, _): (Record, _)| record.topic(topic.clone()).partition(*partition);
+        records.into_iter().map(place).collect()
+    }
+}
+
+impl Drop for Batch {
+    /// Its promise tells the records afterwards.
+    fn drop(&mut self) {
+        let result = &self.promise.result;
+        let heir = result.observers.heir().filter(|_| !matches!(self.body, Body::Elsewhere));
+        if let Some(heir) = heir {
+            let body = std::mem::replace(&mut self.body, Body::Elsewhere);
+            // Whoever wanted it may be gone.
+            let _ = heir.send(Remains { result: result.clone(), order: self.order, body });
+        }
+    }
+}
+
 impl Drop for Promise {
     fn drop(&mut self) {
         if !self.result.is_settled() {
@@ -266,7 +318,7 @@ impl Drop for Promise {
             let error = if self.maybe_written { error.ambiguous() } else { error };
             self.result.settle(Outcome::Failed(error));
         }
-        self.budget.release(self.charged);
+        self.budget.drop_batch(self.charged);
     }
 }
 

@@ -1,9 +1,10 @@
 //! The bytes that a writer may hold: accepted, and not yet acknowledged or failed.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{AcquireError, Semaphore};
+use tokio::sync::{AcquireError, Notify, Semaphore};
 
 /// Whoever waits for bytes gets them in the order of asking.
 #[derive(Debug)]
@@ -11,6 +12,10 @@ pub(super) struct Budget {
     free: Arc<Semaphore>,
     /// What a sink has taken beyond the limit; bytes that come back pay it off first.
     debt: AtomicUsize,
+    /// How many batches there are, wherever they are.
+    batches: AtomicUsize,
+    /// The last one is gone.
+    empty: Notify,
 }
 
 /// Bytes that are given back unless a batch takes them over.
@@ -22,7 +27,12 @@ pub(super) struct Charge<'a> {
 
 impl Budget {
     pub(super) fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self { free: Arc::new(Semaphore::new(bytes)), debt: AtomicUsize::new(0) })
+        Arc::new(Self {
+            free: Arc::new(Semaphore::new(bytes)),
+            debt: AtomicUsize::new(0),
+            batches: AtomicUsize::new(0),
+            empty: Notify::new(),
+        })
     }
 
     /// Takes bytes if there are enough and nobody waits for them.
@@ -70,6 +80,29 @@ impl Budget {
         let debt =
             self.debt.fetch_update(Ordering::AcqRel, Ordering::Acquire, pay).unwrap_or_default();
         self.free.add_permits(bytes.saturating_sub(debt));
+    }
+
+    /// There is one more batch, to which charges go.
+    pub(super) fn open_batch(&self) {
+        self.batches.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A batch is gone, and gives its bytes back.
+    pub(super) fn drop_batch(&self, bytes: usize) {
+        self.release(bytes);
+        if self.batches.fetch_sub(1, Ordering::AcqRel) == 1 && self.is_closed() {
+            self.empty.notify_waiters();
+        }
+    }
+
+    /// Waits until there is no batch, once it is closed. Bytes may still be held by who waits for
+    /// more of them.
+    pub(super) async fn empty(&self) {
+        let mut empty = pin!(self.empty.notified());
+        empty.as_mut().enable();
+        if self.batches.load(Ordering::Acquire) > 0 {
+            empty.await;
+        }
     }
 
     /// Ends all waiting.
@@ -150,5 +183,20 @@ mod tests {
         assert!(waiting.as_mut().now_or_never().is_none());
         budget.close();
         assert!(waiting.now_or_never().unwrap().is_err());
+    }
+
+    #[test]
+    fn after_the_end_the_last_batch_is_waited_for() {
+        let budget = Budget::new(100);
+        budget.try_charge(90).unwrap().keep();
+        budget.open_batch();
+        budget.open_batch();
+        budget.close();
+        let mut empty = Box::pin(budget.empty());
+        budget.drop_batch(60);
+        assert!(empty.as_mut().now_or_never().is_none());
+        budget.drop_batch(30);
+        assert!(empty.now_or_never().is_some());
+        assert!(budget.empty().now_or_never().is_some());
     }
 }

@@ -1,14 +1,16 @@
 //! The settings of a writer, and what is wrong with them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::interceptor::WriterInterceptor;
 use super::partitioner::{Adaptive, Partitioner};
-use super::{Shared, TransactionalWriter, Writer};
+use super::{Shared, TransactionalWriter, Writer, produce};
 use crate::cluster::{Source, check_duration};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::{BatchEncoder, Compression};
 use crate::types::Acks;
 
@@ -27,7 +29,9 @@ pub(super) struct Config {
     pub(super) acks: Acks,
     /// `None`: if `acks` allows it.
     pub(super) idempotent: Option<bool>,
-    pub(super) compression: Compression,
+    /// The first that the broker takes.
+    compressions: Vec<Compression>,
+    topic_compressions: HashMap<Arc<str>, Compression>,
     pub(super) linger: Duration,
     pub(super) batch_bytes: usize,
     pub(super) buffer_bytes: usize,
@@ -37,6 +41,7 @@ pub(super) struct Config {
     pub(super) topic_timeout: Duration,
     /// `None`: the hash of the key.
     pub(super) partitioner: Option<Arc<dyn Partitioner>>,
+    pub(super) interceptors: Vec<Arc<dyn WriterInterceptor>>,
     pub(super) ignore_keys: bool,
     pub(super) adaptive: Adaptive,
     pub(super) transaction_timeout: Duration,
@@ -61,7 +66,8 @@ impl WriterBuilder {
             config: Config {
                 acks: Acks::All,
                 idempotent: None,
-                compression: Compression::none(),
+                compressions: vec![Compression::none()],
+                topic_compressions: HashMap::new(),
                 linger: Duration::ZERO,
                 batch_bytes: 1_000_012,
                 buffer_bytes: 64 << 20,
@@ -70,6 +76,7 @@ impl WriterBuilder {
                 delivery_timeout: Duration::from_secs(120),
                 topic_timeout: Duration::from_secs(10),
                 partitioner: None,
+                interceptors: Vec::new(),
                 ignore_keys: false,
                 adaptive: Adaptive::default(),
                 transaction_timeout: Duration::from_secs(60),
@@ -103,9 +110,43 @@ impl WriterBuilder {
     }
 
     /// How batches are compressed (property `compression.type`). Costs processor time here, and
-    /// saves network, disk and memory everywhere else. Default: not at all.
-    pub fn compression(mut self, compression: Compression) -> Self {
-        self.config.compression = compression;
+    /// saves network, disk and memory everywhere else. A batch that does not get smaller goes out as
+    /// it is; one of 32 KiB or more is compressed on a thread of its own, where it holds up nothing.
+    /// Where the broker does not know the codec, writing fails with
+    /// [`Unsupported`](crate::ErrorKind::Unsupported). Default: not at all.
+    pub fn compression(self, compression: Compression) -> Self {
+        self.compressions([compression])
+    }
+
+    /// As [`compression`](Self::compression), by the first of these that the broker takes: Zstandard
+    /// from Kafka 2.1 on, the others always. Several brokers may differ while they are upgraded.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> kafkio::Result<()> {
+    /// # let cluster = kafkio::testing::FakeCluster::builder().topic("orders", 1).topic("photos", 1);
+    /// # let cluster = cluster.start().await.unwrap();
+    /// # let client = cluster.client().connect().await?;
+    /// use kafkio::{Compression, Record};
+    ///
+    /// let writer = client.writer()
+    ///     .compressions([Compression::zstd().level(9), Compression::gzip()])
+    ///     .topic_compression("photos", Compression::none())
+    ///     .build().await?;
+    /// writer.write(["orders", "photos"].map(|topic| Record::new("hello").topic(topic))).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn compressions(mut self, choices: impl IntoIterator<Item = Compression>) -> Self {
+        self.config.compressions = choices.into_iter().collect();
+        self
+    }
+
+    /// How batches of this topic are compressed, whatever is set for the others.
+    pub fn topic_compression(
+        mut self,
+        topic: impl Into<Arc<str>>,
+        compression: Compression,
+    ) -> Self {
+        self.config.topic_compressions.insert(topic.into(), compression);
         self
     }
 
@@ -208,6 +249,14 @@ impl WriterBuilder {
         self
     }
 
+    /// Adds one that sees each record before it is accepted, and learns how each batch ends (property
+    /// `interceptor.classes`, KIP-42). Several are asked in the order in which they were added.
+    /// Default: none.
+    pub fn interceptor(mut self, interceptor: impl WriterInterceptor) -> Self {
+        self.config.interceptors.push(Arc::new(interceptor));
+        self
+    }
+
     /// Checks the settings, connects if there is no client yet, waits for the topic if there is
     /// one, and begins to work.
     ///
@@ -273,8 +322,12 @@ impl WriterBuilder {
         if i32::try_from(config.transaction_timeout.as_millis()).is_err() {
             return wrong("transaction_timeout: must be 24 days at most");
         }
-        if let Err(error) = config.compression.check() {
-            return Err(Error::config("compression: cannot be used").with_source(error));
+        if config.compressions.is_empty() {
+            return wrong("compressions: there is none to choose from");
+        }
+        for compression in config.compressions.iter().chain(config.topic_compressions.values()) {
+            let unusable = |error| Error::config("compression: cannot be used").with_source(error);
+            compression.check().map_err(unusable)?;
         }
         if config.batch_bytes <= BatchEncoder::HEADER {
             return wrong("batch_bytes: there is no room for a record");
@@ -311,6 +364,18 @@ impl Config {
     pub(super) fn is_idempotent(&self) -> bool {
         self.idempotent.unwrap_or(true) && self.acks == Acks::All
     }
+
+    /// How a batch is compressed for a broker that knows this version of the request.
+    pub(super) fn compression(&self, topic: &str, version: i16) -> Result<Compression> {
+        let choices = match self.topic_compressions.get(topic) {
+            Some(compression) => std::slice::from_ref(compression),
+            None => self.compressions.as_slice(),
+        };
+        let choice = choices.iter().find(|choice| produce::takes(version, **choice));
+        choice
+            .copied()
+            .ok_or_else(|| Error::new(ErrorKind::Unsupported, "compression: zstd needs Kafka 2.1"))
+    }
 }
 
 #[cfg(test)]
@@ -339,6 +404,9 @@ mod tests {
             (builder().topic_timeout(Duration::MAX), "topic_timeout"),
             (builder().availability_timeout(Duration::MAX), "availability_timeout"),
             (builder().compression(Compression::zstd().level(1000)), "compression"),
+            (builder().compressions([]), "compressions"),
+            (builder().compressions([Compression::none(), Compression::gzip().level(0)]), "compr"),
+            (builder().topic_compression("t", Compression::gzip().level(0)), "compression"),
         ] {
             let text = wrong(builder);
             assert!(text.starts_with(name), "{name}: {text}");

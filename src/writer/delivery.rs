@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
+use super::interceptor::Observers;
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::Timestamp;
 
@@ -43,6 +45,8 @@ pub struct RecordMetadata {
 pub(super) struct BatchResult {
     pub(super) topic: Arc<str>,
     pub(super) partition: i32,
+    pub(super) observers: Arc<Observers>,
+    count: AtomicU32,
     outcome: OnceLock<Outcome>,
     waiters: Mutex<Vec<Waiter>>,
 }
@@ -77,27 +81,43 @@ struct Waiter {
 }
 
 impl BatchResult {
-    pub(super) fn new(topic: Arc<str>, partition: i32) -> Arc<Self> {
-        Arc::new(Self { topic, partition, outcome: OnceLock::new(), waiters: Mutex::default() })
+    pub(super) fn new(topic: Arc<str>, partition: i32, observers: Arc<Observers>) -> Arc<Self> {
+        Arc::new(Self {
+            topic,
+            partition,
+            observers,
+            count: AtomicU32::new(0),
+            outcome: OnceLock::new(),
+            waiters: Mutex::default(),
+        })
+    }
+
+    /// How many records the batch has.
+    pub(super) fn count(&self) -> u32 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn set_count(&self, count: u32) {
+        self.count.store(count, Ordering::Relaxed);
     }
 
     /// Sets the outcome, unless there is one already.
     pub(super) fn settle(&self, outcome: Outcome) {
-        if self.outcome.set(outcome).is_ok() {
-            let waiters = std::mem::take(&mut *self.waiters());
-            for waiter in waiters {
-                waiter.waker.wake();
-            }
+        if self.outcome.set(outcome).is_err() {
+            return;
+        }
+        if let Some(outcome) = self.outcome.get() {
+            self.observers.on_delivery(self, outcome);
+        }
+        let waiters = std::mem::take(&mut *self.waiters());
+        for waiter in waiters {
+            waiter.waker.wake();
         }
     }
 
     pub(super) fn is_settled(&self) -> bool {
         self.outcome.get().is_some()
-    }
-
-    /// Why it has failed, if it has.
-    pub(super) fn error(&self) -> Option<&Error> {
-        self.outcome.get()?.error()
     }
 
     /// Whether all of its records are known to be written.
@@ -106,6 +126,14 @@ impl BatchResult {
             Some(Outcome::Written { .. }) => true,
             Some(Outcome::Split { first, rest, .. }) => first.is_written() && rest.is_written(),
             _ => false,
+        }
+    }
+
+    /// Why it is not written: of a batch that went on in parts, the first failure in them.
+    pub(super) fn error(&self) -> Option<&Error> {
+        match self.outcome.get()? {
+            Outcome::Split { first, rest, .. } => first.error().or_else(|| rest.error()),
+            outcome => outcome.error(),
         }
     }
 
@@ -299,7 +327,7 @@ mod tests {
     use std::task::Wake;
 
     fn result() -> Arc<BatchResult> {
-        BatchResult::new("orders".into(), 3)
+        BatchResult::new("orders".into(), 3, Arc::default())
     }
 
     fn delivery(batch: &Arc<BatchResult>, index: u32) -> Delivery {

@@ -23,8 +23,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut watch = shared.cluster.watch();
     let mut errand: Option<BoxFuture<'_, ()>> = None;
     loop {
-        let given_up = shared.accumulator().give_up();
-        given_up.tell();
+        let abandoned = shared.accumulator().abandon();
+        abandoned.tell();
         if errand.is_none() {
             let next = shared.accumulator().errand();
             errand = next.map(|next| coordinator::run(&shared, next).boxed());

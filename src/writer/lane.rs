@@ -4,9 +4,9 @@
 use std::future::pending;
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use futures::future::BoxFuture;
+use futures::future::{self, BoxFuture, Either};
 use futures::stream::FuturesOrdered;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -14,13 +14,17 @@ use tokio::time::{Instant, sleep_until};
 use super::Shared;
 use super::accumulator::{Drained, Ready, Wakes};
 use super::batch::Batch;
-use super::produce::{self, FIRST_IMPLICIT, FIRST_WITH_ZSTD, Part, Taken, Verdict};
+use super::produce::{self, FIRST_IMPLICIT, Part, Taken, Verdict};
 use crate::cluster::LeaderHint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::messages::produce::{ProduceRequest, ProduceResponse};
-use crate::record::Compression;
+use crate::task;
 use crate::transport::{Connection, TransportError};
 use crate::types::Acks;
+
+/// From so many plain bytes on, a batch is compressed on another thread. Fewer take gzip about a
+/// millisecond, which others can wait; the fast codecs are done sooner than threads are changed.
+const LARGE: usize = 32 << 10;
 
 /// Batches on their way, in the order of the request's parts.
 struct Sent {
@@ -252,20 +256,17 @@ fn lost(part: &Part, broker: i32, error: &TransportError) -> Verdict {
 }
 
 /// Finishes batches, which is where they are compressed, and hands them to the connection.
-async fn send(shared: Arc<Shared>, connection: Connection, mut ready: Vec<Ready>) -> Done {
+async fn send(shared: Arc<Shared>, connection: Connection, ready: Vec<Ready>) -> Done {
     let config = &shared.config;
     let is_transactional = shared.accumulator().is_transactional();
-    let version =
-        version(&connection, &ready, config.compression).and_then(
-            |version| match is_transactional {
-                Some(true) if version < FIRST_IMPLICIT => {
-                    let text = "transactional: this broker is older than the cluster's features";
-                    Err(Error::new(ErrorKind::Unsupported, text))
-                }
-                Some(false) => Ok(version.min(FIRST_IMPLICIT - 1)),
-                _ => Ok(version),
-            },
-        );
+    let version = version(&connection, &ready).and_then(|version| match is_transactional {
+        Some(true) if version < FIRST_IMPLICIT => {
+            let text = "transactional: this broker is older than the cluster's features";
+            Err(Error::new(ErrorKind::Unsupported, text))
+        }
+        Some(false) => Ok(version.min(FIRST_IMPLICIT - 1)),
+        _ => Ok(version),
+    });
     let version = match version {
         Ok(version) => version,
         Err(error) => {
@@ -275,27 +276,17 @@ async fn send(shared: Arc<Shared>, connection: Connection, mut ready: Vec<Ready>
             return Done::Nothing;
         }
     };
-    ready.sort_unstable_by_key(|ready| ready.batch.at);
     let (mut batches, mut parts, mut records) = (Vec::new(), Vec::new(), Vec::new());
-    for Ready { mut batch, topic_id } in ready {
-        match batch.finish(produce::magic(version), config.compression) {
-            Ok(bytes) => {
-                let result = batch.result();
-                parts.push(Part {
-                    topic: result.topic.clone(),
-                    topic_id,
-                    partition: result.partition,
-                    count: batch.count(),
-                });
-                records.push(bytes);
-                batches.push(batch);
-            }
-            Err(error) => shared.fail(batch, error),
-        }
-        if config.compression != Compression::none() {
-            // Compressing takes a while: others get their turn in between.
-            tokio::task::yield_now().await;
-        }
+    for (Ready { batch, topic_id }, bytes) in finish(&shared, ready, version).await {
+        let result = batch.result();
+        parts.push(Part {
+            topic: result.topic.clone(),
+            topic_id,
+            partition: result.partition,
+            count: batch.count(),
+        });
+        records.push(bytes);
+        batches.push(batch);
     }
     if batches.is_empty() {
         return Done::Nothing;
@@ -315,12 +306,51 @@ async fn send(shared: Arc<Shared>, connection: Connection, mut ready: Vec<Ready>
     }
 }
 
-fn version(connection: &Connection, ready: &[Ready], compression: Compression) -> Result<i16> {
-    let version = connection.version::<ProduceRequest>()?;
-    if compression.codec() == Compression::zstd().codec() && version < FIRST_WITH_ZSTD {
-        let text = "compression: zstd needs Kafka 2.1";
-        return Err(Error::new(ErrorKind::Unsupported, text));
+/// The bytes of each batch, sorted by partitions. Large ones are compressed side by side, and the
+/// others here meanwhile; those that cannot be sent have failed.
+async fn finish(shared: &Shared, mut ready: Vec<Ready>, version: i16) -> Vec<(Ready, Bytes)> {
+    ready.sort_unstable_by_key(|ready| ready.batch.at);
+    let magic = produce::magic(version);
+    let mut finishing = Vec::with_capacity(ready.len());
+    for mut ready in ready {
+        let (at, result) = (ready.batch.at, ready.batch.result().clone());
+        let compression = match shared.config.compression(&result.topic, version) {
+            Ok(compression) => compression,
+            Err(error) => {
+                shared.fail(ready.batch, error);
+                continue;
+            }
+        };
+        let uncompressed = ready.batch.uncompressed(compression);
+        let finish = move || {
+            let bytes = ready.batch.finish(magic, compression);
+            (ready, bytes)
+        };
+        let finished = if uncompressed >= LARGE {
+            Either::Left(task::compute(finish))
+        } else {
+            Either::Right(future::ready(Ok(finish())))
+        };
+        finishing.push((at, result, finished));
+        if uncompressed > 0 {
+            // Compressing takes a while: others get their turn in between.
+            tokio::task::yield_now().await;
+        }
     }
+    let mut done = Vec::with_capacity(finishing.len());
+    for (at, result, finished) in finishing {
+        match finished.await {
+            Ok((ready, Ok(bytes))) => done.push((ready, bytes)),
+            Ok((Ready { batch, .. }, Err(error))) => shared.fail(batch, error),
+            // It was dropped, which has told its records.
+            Err(_) => shared.accumulator().complete(at, &result, false).wake(),
+        }
+    }
+    done
+}
+
+fn version(connection: &Connection, ready: &[Ready]) -> Result<i16> {
+    let version = connection.version::<ProduceRequest>()?;
     let has_ids = ready.iter().all(|ready| !ready.topic_id.is_nil());
     Ok(if has_ids { version } else { version.min(ProduceRequest::LAST_BY_NAME) })
 }

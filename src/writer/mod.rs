@@ -3,9 +3,11 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `mod.rs` | accepts records: `send`, `write`, `flush`, `close` |
+//! | `closing.rs` | closes within a time, and hands back what is not written |
 //! | `sink.rs`, `service.rs` | the same as a `Sink`, and as a tower service |
 //! | `builder.rs` | settings, and what is wrong with them |
-//! | `delivery.rs` | tells what became of a record |
+//! | `delivery.rs`, `deliveries.rs` | tell what became of a record, and of many |
+//! | `interceptor.rs` | who sees each record, and learns how each batch ends |
 //! | `transaction.rs` | transactions, and who writes in them |
 //! | `engine.rs` | metadata, one loop per broker, what is too late |
 //! | `coordinator.rs` | asks for ids, and for what transactions need |
@@ -29,9 +31,12 @@ mod accumulator;
 mod batch;
 mod budget;
 mod builder;
+mod closing;
 mod coordinator;
+mod deliveries;
 mod delivery;
 mod engine;
+mod interceptor;
 mod lane;
 mod partitioner;
 mod produce;
@@ -42,6 +47,7 @@ mod sink;
 mod spare;
 mod transaction;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
@@ -51,7 +57,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use builder::WriterBuilder;
+pub use closing::Unwritten;
+pub use deliveries::Deliveries;
 pub use delivery::{Delivery, RecordMetadata};
+pub use interceptor::{BatchReport, WriterInterceptor};
 pub use partitioner::{
     HashPartitioner, LeastBytesPartitioner, Partitioner, Partitioning, RoundRobinPartitioner,
 };
@@ -67,6 +76,7 @@ use accumulator::{Accumulator, Wakes};
 use batch::Batch;
 use budget::Budget;
 use builder::{Config, Transactional};
+use interceptor::Observers;
 use queue::{Choice, Limits};
 use sink::SinkState;
 
@@ -127,6 +137,7 @@ struct Shared {
     config: Config,
     topic: Option<Arc<str>>,
     budget: Arc<Budget>,
+    observers: Arc<Observers>,
     accumulator: Mutex<Accumulator>,
     /// The topics that are in use, or asked for.
     interests: Mutex<HashMap<Arc<str>, Interest>>,
@@ -170,8 +181,11 @@ impl Writer {
         &self,
         record: impl Into<Record>,
     ) -> impl Future<Output = Result<Delivery>> + Send + '_ {
-        let record = record.into();
-        async move { self.shared.accept(&record).await }
+        let mut record = record.into();
+        async move {
+            self.shared.observers.on_send(&mut record);
+            self.shared.accept(&record).await
+        }
     }
 
     /// Accepts a record if there is room for it now.
@@ -183,7 +197,11 @@ impl Writer {
     #[expect(clippy::result_large_err, reason = "the record goes back to its owner")]
     pub fn try_send(&self, record: impl Into<Record>) -> Result<Delivery, (Record, Error)> {
         let record = record.into();
-        match self.shared.try_accept(&record) {
+        let mut seen = Cow::Borrowed(&record);
+        if self.shared.observers.is_intercepted() {
+            self.shared.observers.on_send(seen.to_mut());
+        }
+        match self.shared.try_accept(&seen) {
             Ok(delivery) => Ok(delivery),
             Err(error) => Err((record, error)),
         }
@@ -194,8 +212,9 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// The first failure; the other records may be written all the same. To know about each, use
-    /// [`send`](Self::send).
+    /// The first failure, or the first [ambiguous](Error::is_ambiguous) one if there is any; the
+    /// other records may be written all the same. To know about each, use
+    /// [`write_all`](Self::write_all).
     ///
     /// # Cancel safety
     ///
@@ -204,32 +223,78 @@ impl Writer {
         &self,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<Vec<RecordMetadata>> {
-        let mut deliveries = Vec::new();
-        let mut failed: Option<Error> = None;
-        for record in records {
-            match self.shared.accept(&record).await {
-                Ok(delivery) => deliveries.push(delivery),
-                Err(error) => {
-                    failed = Some(error);
-                    break;
+        let results = self.deliver(records, true).await;
+        let failures = results.iter().filter_map(|result| result.as_ref().err());
+        // An ambiguous one says the most.
+        match failures.min_by_key(|error| !error.is_ambiguous()).cloned() {
+            Some(error) => Err(error),
+            None => results.into_iter().collect(),
+        }
+    }
+
+    /// As [`write`](Self::write), but one failure is none of the others: gives what became of each
+    /// record, in their order.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> kafkio::Result<()> {
+    /// # let cluster = kafkio::testing::FakeCluster::builder().topic("orders", 3).start().await.unwrap();
+    /// # let client = cluster.client().connect().await?;
+    /// use kafkio::Record;
+    ///
+    /// let writer = client.writer().topic("orders").build().await?;
+    /// let records = [Record::new("a"), Record::new("b").partition(7)];
+    /// let results = writer.write_all(records).await;
+    /// assert!(results[0].is_ok());
+    /// assert!(results[1].is_err(), "there are three partitions");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// A topic that does not exist is waited for once, and not for each of its records.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`write`](Self::write).
+    pub async fn write_all(
+        &self,
+        records: impl IntoIterator<Item = Record>,
+    ) -> Vec<Result<RecordMetadata>> {
+        self.deliver(records, false).await
+    }
+
+    /// Sends records, up to the first that is refused or all, and waits for them.
+    async fn deliver(
+        &self,
+        records: impl IntoIterator<Item = Record>,
+        stops: bool,
+    ) -> Vec<Result<RecordMetadata>> {
+        let mut sent = Vec::new();
+        let mut missing: HashMap<Option<Arc<str>>, Error> = HashMap::new();
+        for mut record in records {
+            self.shared.observers.on_send(&mut record);
+            let accepted = match missing.get(&record.topic) {
+                Some(error) => Err(error.clone()),
+                None => self.shared.accept(&record).await,
+            };
+            let refused = accepted.as_ref().err().cloned();
+            sent.push(accepted);
+            match refused {
+                Some(_) if stops => break,
+                // Another record of its topic would wait as long, and in vain.
+                Some(error) if error.is_retriable() => {
+                    missing.insert(record.topic, error);
                 }
+                _ => {}
             }
         }
         self.shared.expedite();
-        let mut written = Vec::with_capacity(deliveries.len());
-        for delivery in deliveries {
-            match delivery.await {
-                Ok(metadata) => written.push(metadata),
-                // Of several failures, an ambiguous one says the most.
-                Err(error) => {
-                    failed = Some(match failed {
-                        Some(failed) if failed.is_ambiguous() || !error.is_ambiguous() => failed,
-                        _ => error,
-                    });
-                }
-            }
+        let mut results = Vec::with_capacity(sent.len());
+        for accepted in sent {
+            results.push(match accepted {
+                Ok(delivery) => delivery.await,
+                Err(error) => Err(error),
+            });
         }
-        failed.map_or(Ok(written), Err)
+        results
     }
 
     /// Waits until everything that was accepted before, from any handle, is written or has failed;
@@ -286,15 +351,23 @@ impl Writer {
     /// topic of a record that this handle has sent as a sink. What it has is written as long as
     /// there is another handle, and else given up.
     pub async fn close(self) -> Result<()> {
+        let result = self.drain().await;
+        self.stop().await;
+        result
+    }
+
+    async fn drain(&self) -> Result<()> {
         let sent = self.send_pending().await;
         self.shared.accumulator().close();
         self.shared.budget.close();
-        let result = sent.and(self.wait_for_all().await);
+        sent.and(self.wait_for_all().await)
+    }
+
+    async fn stop(&self) {
         let engine = self.owner.engine().take();
         if let Some(engine) = engine {
             engine.stop().await;
         }
-        result
     }
 
     fn sink(&self) -> MutexGuard<'_, SinkState> {
@@ -348,10 +421,12 @@ impl Shared {
             adaptive: config.adaptive,
         };
         let (budget, engine) = (Budget::new(config.buffer_bytes), Arc::new(Notify::new()));
+        let observers = Observers::new(config.interceptors.clone());
         Self {
             accumulator: Mutex::new(Accumulator::new(
                 limits,
                 budget.clone(),
+                observers.clone(),
                 engine.clone(),
                 config.is_idempotent(),
                 config.transactional.is_some(),
@@ -360,6 +435,7 @@ impl Shared {
             config,
             topic,
             budget,
+            observers,
             interests: Mutex::default(),
             engine,
         }

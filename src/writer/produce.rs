@@ -13,13 +13,14 @@ use crate::protocol::messages::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
     TopicProduceData,
 };
+use crate::record::{Codec, Compression};
 use crate::types::{Acks, Timestamp};
 use crate::wire::Uuid;
 
 /// From this version on the client waits when it is throttled, and not the broker (KIP-219).
 const THROTTLED_BY_CLIENT: i16 = 6;
 /// The first version for zstd (KIP-110).
-pub(super) const FIRST_WITH_ZSTD: i16 = 7;
+const FIRST_WITH_ZSTD: i16 = 7;
 /// From here on, what is written becomes part of the transaction by that (KIP-890).
 pub(super) const FIRST_IMPLICIT: i16 = 12;
 
@@ -73,6 +74,11 @@ pub(super) fn magic(version: i16) -> u8 {
         2 => 1,
         3.. => 2,
     }
+}
+
+/// Whether a broker takes batches that are compressed like this.
+pub(super) fn takes(version: i16, compression: Compression) -> bool {
+    compression.codec() != Codec::Zstd || version >= FIRST_WITH_ZSTD
 }
 
 /// Parts of one topic must stand together.

@@ -79,8 +79,9 @@ impl Sink<Record> for Writer {
     }
 
     #[inline]
-    fn start_send(mut self: Pin<&mut Self>, record: Record) -> Result<()> {
+    fn start_send(mut self: Pin<&mut Self>, mut record: Record) -> Result<()> {
         let (sink, shared) = self.sink_mut();
+        shared.observers.on_send(&mut record);
         sink.start_send(record, shared)
     }
 
@@ -144,6 +145,11 @@ impl SinkState {
     /// What the record that is not sent yet waits for.
     pub(super) fn pending(&self) -> Option<Known> {
         self.pending.as_ref().map(|pending| pending.topic.clone())
+    }
+
+    /// The record that is not sent yet.
+    pub(super) fn pending_record(&self) -> Option<&Record> {
+        self.pending.as_ref().map(|pending| &pending.record)
     }
 
     /// Goes on with the record that is not sent yet, or gives it up.
@@ -291,7 +297,7 @@ mod tests {
     #[test]
     fn what_is_written_is_forgotten_behind_what_is_not() {
         let mut sink = SinkState::default();
-        let batch = || BatchResult::new("t".into(), 0);
+        let batch = || BatchResult::new("t".into(), 0, Arc::default());
         let (stuck, failed) = (batch(), batch());
         failed.settle(Outcome::Failed(Error::closed("writer")));
         sink.sent(&stuck);

@@ -9,7 +9,7 @@ use kafkio::{Compression, Header, Message, Record, Timestamp, TimestampType};
 use tokio::time::timeout;
 
 use crate::support::{
-    Need, Outcome, PATIENCE, TestCluster, connect, create, read, topic, unique, write,
+    Need, Outcome, PATIENCE, Skipped, TestCluster, connect, create, read, topic, unique, write,
 };
 
 /// The codecs that are built in, and that the broker takes.
@@ -64,6 +64,46 @@ pub async fn every_codec(cluster: &impl TestCluster) -> Outcome {
         let mut batches = client.reader().topic(&*topic).build().await.unwrap().batches();
         let batch = timeout(PATIENCE, batches.next()).await.unwrap().unwrap().unwrap();
         assert_eq!(batch.compression().codec(), compression.codec(), "as the broker stores it");
+    }
+    Ok(())
+}
+
+/// The first codec of a list that the broker takes, another one for a topic, and none where it does
+/// not help.
+pub async fn chosen(cluster: &impl TestCluster) -> Outcome {
+    if !cfg!(all(feature = "gzip", feature = "zstd")) {
+        return Err(Skipped("gzip and zstd are not built in".to_owned()));
+    }
+    let client = connect(cluster).await;
+    let topics = [
+        topic(cluster, "listed", 1).await,
+        topic(cluster, "own", 1).await,
+        topic(cluster, "noise", 1).await,
+    ];
+    let writer = client.writer().compressions([Compression::zstd(), Compression::gzip()]);
+    let writer = writer.topic_compression(&*topics[1], Compression::gzip()).build().await.unwrap();
+    // Large batches, and small ones: they are compressed in different places.
+    for count in [500, 1] {
+        let alike = |n| Bytes::from(format!("{n} {}", "like the others ".repeat(20)));
+        let alike: Vec<_> = (0..count).map(alike).collect();
+        let values = [alike.clone(), alike, vec![noise(count * 100)]];
+        for (topic, values) in topics.iter().zip(values) {
+            let record = |value: Bytes| Record::new(value).topic(&**topic);
+            writer.write(values.into_iter().map(record)).await.unwrap();
+        }
+    }
+    writer.close().await.unwrap();
+    let listed =
+        if cluster.version() >= (2, 1) { Compression::zstd() } else { Compression::gzip() };
+    for (topic, expected) in topics.iter().zip([listed, Compression::gzip(), Compression::none()]) {
+        let mut batches = client.reader().topic(&**topic).build().await.unwrap().batches();
+        let count = if expected == Compression::none() { 2 } else { 501 };
+        let mut messages = 0;
+        while messages < count {
+            let batch = timeout(PATIENCE, batches.next()).await.unwrap().unwrap().unwrap();
+            assert_eq!(batch.compression(), expected, "{topic}");
+            messages += batch.messages().map(Result::unwrap).count();
+        }
     }
     Ok(())
 }

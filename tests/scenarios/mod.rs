@@ -61,7 +61,7 @@ macro_rules! scenarios {
                 leader_killed;
             coordinators: ids, kept_ids, states, not_added, taken_over, epochs, offsets;
             raw: produce_and_fetch, find_coordinator, offset_fetch, telemetry;
-            codecs: every_codec, keys_and_nulls, headers, sizes, timestamps, old_formats;
+            codecs: every_codec, chosen, keys_and_nulls, headers, sizes, timestamps, old_formats;
             conn: topics, looking_creates_nothing, batch_by_batch, message_by_message,
                 short_timeouts, waiting_fetch, offsets, acks, wrong_broker;
             order: per_partition, idle_partitions, ticks, idle_broker, idle_readers,

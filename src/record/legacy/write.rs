@@ -15,7 +15,8 @@ struct Kind {
     timestamp: i64,
 }
 
-/// Turns the encoded records of a v2 batch into a message set of format 0 or 1.
+/// Turns the encoded records of a v2 batch into a message set of format 0 or 1, compressed where
+/// that makes it smaller.
 pub(in crate::record) fn write(
     records: &[u8],
     base_timestamp: i64,
@@ -45,11 +46,12 @@ pub(in crate::record) fn write(
     }
     let mut value = BytesMut::new();
     compression.compress(&set, magic, &mut value)?;
-    set.clear();
     let attributes = u8::try_from(compression.id()).map_err(|_| RecordError::Length)?;
     let kind = Kind { magic, attributes, timestamp: max_timestamp };
-    put_message(&mut set, last, kind, None, Some(&value))?;
-    Ok(set.freeze())
+    let mut wrapper = BytesMut::new();
+    put_message(&mut wrapper, last, kind, None, Some(&value))?;
+    let smaller = if wrapper.len() < set.len() { wrapper } else { set };
+    Ok(smaller.freeze())
 }
 
 fn put_message(

@@ -68,8 +68,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn v2(records in vec(record(), 1..40), codec in 0..codecs().len()) {
+    fn v2(mut records in vec(record(), 1..40), codec in 0..codecs().len()) {
         let codec = codecs()[codec];
+        // Enough to make any batch smaller.
+        records.push((Record::new(vec![0; 4096]), 0));
         let bytes = encode(&records).finish(codec, ProducerState::NONE).unwrap();
         let batch = batch(&bytes);
         prop_assert_eq!(batch.compression(), codec);
@@ -79,9 +81,10 @@ proptest! {
     }
 
     #[test]
-    fn legacy(records in vec(record(), 1..40), magic in 0u8..2, codec in 0..codecs().len()) {
+    fn legacy(mut records in vec(record(), 1..40), magic in 0u8..2, codec in 0..codecs().len()) {
         let codec = codecs()[codec];
         prop_assume!(codec.id() < 4);
+        records.push((Record::new(vec![0; 4096]), 0));
         let records: Vec<_> = records
             .into_iter()
             .map(|(record, timestamp)| (Record { headers: Vec::new(), ..record }, timestamp))
@@ -95,6 +98,18 @@ proptest! {
             }
         }
         prop_assert_eq!(read, expected);
+    }
+}
+
+#[test]
+fn what_does_not_get_smaller_stays_as_it_is() {
+    let records = [(Record::new("x"), 7)];
+    for codec in codecs() {
+        assert_eq!(encode(&records).finish(codec, ProducerState::NONE).unwrap(), finish(&records));
+        for magic in [0, 1].into_iter().filter(|_| codec.id() < 4) {
+            let plain = encode(&records).finish_legacy(magic, Compression::none()).unwrap();
+            assert_eq!(encode(&records).finish_legacy(magic, codec).unwrap(), plain, "{codec}");
+        }
     }
 }
 

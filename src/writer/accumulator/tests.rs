@@ -38,8 +38,9 @@ fn bench_of(leaders: &[i32], is_idempotent: bool, change: impl FnOnce(&mut Limit
     };
     change(&mut limits);
     let budget = Budget::new(1 << 20);
+    let (observers, engine) = (Arc::default(), Arc::default());
     let mut accumulator =
-        Accumulator::new(limits, budget.clone(), Arc::default(), is_idempotent, false);
+        Accumulator::new(limits, budget.clone(), observers, engine, is_idempotent, false);
     accumulator.follow(&topic(1, leaders)).wake();
     Bench { accumulator, budget, now: Instant::now() }
 }

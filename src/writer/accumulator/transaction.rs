@@ -277,7 +277,7 @@ impl Accumulator {
     }
 
     /// The transaction can only be aborted from now on. What waits is given up by
-    /// [`give_up`](Self::give_up).
+    /// [`abandon`](Self::abandon).
     pub(in crate::writer) fn fail_transaction(&mut self, error: &Error) {
         let Some(it) = &mut self.transactions else { return };
         it.is_spoiled |= !it.is_implicit;
@@ -289,7 +289,7 @@ impl Accumulator {
     }
 
     /// Takes out what will not be sent any more.
-    pub(in crate::writer) fn give_up(&mut self) -> Expired {
+    pub(in crate::writer) fn abandon(&mut self) -> Expired {
         let mut given_up = Expired::default();
         let Some(it) = self.transactions.as_mut().filter(|it| it.gives_up()) else {
             return given_up;
