@@ -14,6 +14,7 @@ pub mod admin_security;
 pub mod admin_share_groups;
 pub mod admin_topics;
 pub mod admin_transactions;
+pub mod chaos;
 pub mod codecs;
 pub mod conn;
 pub mod controllers;
@@ -79,6 +80,7 @@ macro_rules! scenarios {
                 peer_is_silent;
             controllers: changes, descriptions, configs, data, others, killed;
             failover: leader_killed, broker_restarted, bootstrap_with_dead_brokers;
+            chaos: idempotent;
         }
     };
 }
