@@ -427,7 +427,7 @@ impl Accumulator {
     /// it back if that is too late.
     pub(super) fn requeue(
         &mut self,
-        batch: Batch,
+        mut batch: Batch,
         broker: i32,
         error: Error,
         now: Instant,
@@ -441,8 +441,12 @@ impl Accumulator {
         // Its records may have been told that it was too late while it was away.
         let late = failed || batch.result().is_settled();
         let is_gap = error.code().is_some_and(ErrorCode::is_sequence_broken);
-        if late || (is_gap && partition.is_oldest(&batch)) {
+        let is_absent = is_gap && partition.is_oldest(&batch);
+        if late || is_absent {
             partition.sequence.break_off();
+        }
+        if is_absent {
+            batch.number(None);
         }
         // What comes behind one that has failed has not failed itself.
         if !is_gap || partition.failures == 0 {
