@@ -44,7 +44,7 @@ impl<'a, C: TestCluster> Nemesis<'a, C> {
     /// How long clients wait for what they want. Those who wait for long get it. The others give up what
     /// brokers may have.
     pub fn patience(&self) -> Duration {
-        if self.is_patient() { PATIENCE * 2 } else { self.second() * 3 }
+        if self.is_patient() { PATIENCE * 2 } else { self.second() * 5 }
     }
 
     /// Half of the seeds are.
