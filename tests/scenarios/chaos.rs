@@ -12,11 +12,14 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use kafkio::admin::topics::NewTopic;
-use kafkio::{Delivery, End, IsolationLevel, RecordMetadata, Result, Writer};
+use kafkio::{
+    Client, Delivery, End, Error, IsolationLevel, RecordMetadata, Result, TransactionalWriter,
+    Writer,
+};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::support::{
-    Need, Outcome, PATIENCE, Skipped, TestCluster, connect, create, number_of, unique,
+    Need, Outcome, PATIENCE, Skipped, TestCluster, connect, create, eventually, number_of, unique,
 };
 use trouble::ledger::{Fate, Id, Ledger, Log};
 use trouble::nemesis::Nemesis;
@@ -171,4 +174,92 @@ pub async fn idempotent(cluster: &impl TestCluster) -> Outcome {
     let given_up = ledger.count(Fate::Failed) + ledger.count(Fate::Unknown);
     assert!(!nemesis.is_patient() || given_up == 0, "{given_up} were given up");
     Ok(())
+}
+
+/// A third of them are aborted.
+pub async fn transactional(cluster: &impl TestCluster) -> Outcome {
+    let topic = begin(cluster, "chaos-transactions").await?;
+    let nemesis = Nemesis::new(cluster, &topic).await;
+    let mut random = fastrand::Rng::with_seed(nemesis.seed ^ 1);
+    let client = nemesis.client().api_timeout(nemesis.patience()).connect().await.unwrap();
+    let id = unique("chaos");
+    let work = transactions(&client, &topic, &id, &mut random, load(cluster));
+    let ledger = nemesis.during(work).await;
+    show("transactions", &ledger, &nemesis);
+    // Who takes over waits until the last one has ended.
+    producer(&connect(cluster).await, &topic, &id).await;
+    verify(cluster, &topic, &ledger, IsolationLevel::ReadCommitted).await;
+    assert!(ledger.count(Fate::Written) > 0, "nothing was committed");
+    Ok(())
+}
+
+async fn producer(client: &Client, topic: &str, id: &str) -> TransactionalWriter {
+    eventually("there is a coordinator", async || {
+        let writer = client.writer().topic(topic).batch_bytes(BATCH_BYTES);
+        writer.transactional(id).await.ok()
+    })
+    .await
+}
+
+/// Writes transactions one after the other, each with one fate.
+async fn transactions(
+    client: &Client,
+    topic: &str,
+    id: &str,
+    random: &mut fastrand::Rng,
+    (count, rate): (usize, f64),
+) -> Ledger {
+    let mut ledger = Ledger::default();
+    let mut writer = producer(client, topic, id).await;
+    let begin = Instant::now();
+    let (mut sent, mut shown) = (0, begin);
+    while sent < count {
+        let fate = ledger.begin();
+        let records: Vec<_> =
+            (0..random.usize(1..100)).map(|_| ledger.send(random.usize(..KEYS), fate)).collect();
+        sent += records.len();
+        let commits = random.u8(..3) > 0;
+        let (what, error) = transaction(&mut writer, &mut ledger, &records, commits).await;
+        ledger.tell(fate, what);
+        if error.is_some_and(|error| error.is_fatal()) {
+            drop(writer);
+            writer = producer(client, topic, id).await;
+        }
+        progress(&ledger, sent, count, &mut shown);
+        sleep_until(begin + Duration::from_secs_f64(sent as f64 / rate)).await;
+    }
+    ledger
+}
+
+/// What has become of one transaction, and what has failed.
+async fn transaction(
+    writer: &mut TransactionalWriter,
+    ledger: &mut Ledger,
+    records: &[Id],
+    commits: bool,
+) -> (Fate, Option<Error>) {
+    let transaction = match writer.begin().await {
+        Ok(transaction) => transaction,
+        Err(error) => return (Fate::Failed, Some(error)),
+    };
+    let mut deliveries = Vec::new();
+    for id in records {
+        match transaction.send(id.record()).await {
+            Ok(delivery) => deliveries.push(delivery),
+            Err(_) => return (Fate::Failed, transaction.abort().await.err()),
+        }
+    }
+    if !commits {
+        return (Fate::Failed, transaction.abort().await.err());
+    }
+    if let Err(error) = transaction.commit().await {
+        return (Fate::of(&error), Some(error));
+    }
+    for (id, delivery) in records.iter().zip(deliveries) {
+        let written = delivery.await.expect("what is committed is written");
+        if let Some(offset) = written.offset() {
+            ledger.place(*id, (written.partition(), offset));
+        }
+    }
+    (Fate::Written, None)
 }

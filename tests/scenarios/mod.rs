@@ -80,7 +80,7 @@ macro_rules! scenarios {
                 peer_is_silent;
             controllers: changes, descriptions, configs, data, others, killed;
             failover: leader_killed, broker_restarted, bootstrap_with_dead_brokers;
-            chaos: idempotent;
+            chaos: idempotent, transactional;
         }
     };
 }
