@@ -19,7 +19,7 @@ use kafkio::ClientBuilder;
 use kafkio::testing::FakeCluster;
 use tokio::time::timeout;
 
-use support::{Outcome, TIME_LIMIT, TestCluster};
+use support::{Outcome, TestCluster, time_limit};
 
 struct Fake {
     cluster: FakeCluster,
@@ -83,10 +83,10 @@ impl TestCluster for Fake {
 }
 
 async fn run(name: &str, scenario: impl Future<Output = Outcome>) {
-    match timeout(TIME_LIMIT, scenario).await {
+    match timeout(time_limit(), scenario).await {
         Ok(Ok(())) => {}
         Ok(Err(skipped)) => println!("{name} was skipped: it {}", skipped.0),
-        Err(_) => panic!("{name} is not done after {TIME_LIMIT:?}"),
+        Err(_) => panic!("{name} is not done after {:?}", time_limit()),
     }
 }
 

@@ -21,7 +21,7 @@ use kafkio::protocol::{ApiKey, ErrorCode};
 use kafkio::testing::{FakeCluster, FakeClusterBuilder, Fault};
 use kafkio::{Acks, Client, Delivery, ErrorKind, Record, Writer, WriterBuilder};
 use numbers::number;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 fn cluster() -> FakeClusterBuilder {
     FakeCluster::builder().in_memory()
@@ -188,6 +188,54 @@ async fn a_refused_batch_leaves_no_gap() {
     assert_eq!(written(&cluster, 0), expected);
 }
 
+/// Makes a writer wait for its id so long: what it is given meanwhile leaves at once.
+fn hold_back(cluster: &FakeCluster, time: Duration) {
+    cluster.once(ApiKey::INIT_PRODUCER_ID, move |_| Fault::DelayAnswer(time)).keep();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_lets_nothing_be_written_twice() {
+    // Of two that are under way together the first is given up: both are in the log, or neither.
+    for is_written in [true, false] {
+        let second = Duration::from_secs(1);
+        let cluster = cluster().topic("t", 1).start().await.unwrap();
+        hold_back(&cluster, second * 5);
+        let writer = small(client(&cluster).await.writer()).delivery_timeout(second * 10);
+        let writer = writer.build().await.unwrap();
+        let large = |n: usize| Record::new(format!("{n:0100}")).partition(0);
+        let silent = cluster.on(ApiKey::PRODUCE, move |call| {
+            if is_written {
+                call.edit::<ProduceRequest>(|it| answers_with(it, ErrorCode::REQUEST_TIMED_OUT))
+            } else {
+                Fault::Hang
+            }
+        });
+        let early = writer.send(large(0)).await.unwrap();
+        sleep(second * 4).await;
+        let late = writer.send(large(1)).await.unwrap();
+        sleep(second * 2).await;
+        let deaf = cluster.on(ApiKey::PRODUCE, |_| Fault::Disconnect);
+        drop(silent);
+        cluster.cut_connections(0);
+        assert!(soon(early).await.unwrap_err().is_ambiguous());
+        drop(deaf);
+        soon(late).await.unwrap();
+        all_written(send(&writer, 2..20).await).await;
+        let first = usize::from(!is_written);
+        assert!(written(&cluster, 0).into_iter().eq(first..20), "{:?}", written(&cluster, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_batch_is_the_first() {
+    let cluster = cluster().topic("t", 1).start().await.unwrap();
+    hold_back(&cluster, Duration::from_secs(1));
+    cluster.fail_next(ApiKey::PRODUCE, [ErrorCode::NOT_ENOUGH_REPLICAS]);
+    let writer = writer(&cluster).await;
+    all_written(send(&writer, 0..40).await).await;
+    assert!(written(&cluster, 0).into_iter().eq(0..40), "{:?}", written(&cluster, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_topic_made_anew_is_written_from_zero() {
     let cluster = cluster().topic("t", 1).start().await.unwrap();
@@ -291,7 +339,7 @@ async fn chaos_neither_loses_nor_repeats_nor_reorders() {
             match random.u8(..60) {
                 0 => cluster.move_leader("t", random.i32(0..2), random.i32(0..3)),
                 1 => cluster.cut_connections(random.i32(0..3)),
-                2..20 => tokio::time::sleep(Duration::from_millis(random.u64(..20))).await,
+                2..20 => sleep(Duration::from_millis(random.u64(..20))).await,
                 _ => {}
             }
         }

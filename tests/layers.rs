@@ -29,7 +29,8 @@ const OUTSIDE: [&str; 2] = ["lib", "internals"];
 
 const LONGEST_FILE: usize = 800;
 
-/// Lines of code: without blank lines, comments and docs, and without what is for tests.
+/// Lines of code: without blank lines, comments and docs, without what is for tests, and without the
+/// schema of the messages, which is Kafka's.
 const MOST_CODE: usize = 25_000;
 
 /// A source file without what does not count: comments, strings, its own tests.
@@ -104,7 +105,9 @@ fn no_unsafe_code_and_no_gaps() {
 fn the_crate_is_small() {
     let mut count = 0;
     for source in sources() {
-        if source.module != "testing" && source.path != "src/protocol/reflect.rs" {
+        let is_schema = source.path.starts_with("src/protocol/messages/");
+        let is_for_tests = source.module == "testing" || source.path == "src/protocol/reflect.rs";
+        if !is_schema && !is_for_tests {
             count += source.code.iter().filter(|line| !line.trim().is_empty()).count();
         }
     }

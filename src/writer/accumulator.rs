@@ -473,7 +473,7 @@ impl Accumulator {
     /// it back if that is too late.
     pub(super) fn requeue(
         &mut self,
-        batch: Batch,
+        mut batch: Batch,
         broker: i32,
         error: Error,
         now: Instant,
@@ -487,7 +487,7 @@ impl Accumulator {
         // Its records may have been told that it was too late while it was away.
         let late = given_up.is_some() || batch.result().is_settled();
         let is_gap = error.code().is_some_and(ErrorCode::is_sequence_broken);
-        let is_broken = is_gap && partition.is_oldest(&batch);
+        let is_absent = is_gap && partition.is_oldest(&batch);
         if error.code() == Some(ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT) {
             if self.transactions.is_some() || partition.sequence.is_off() {
                 given_up.get_or_insert_with(|| error.clone());
@@ -495,12 +495,15 @@ impl Accumulator {
                 partition.sequence.switch_off();
             }
         }
-        if late || is_broken {
+        if late || is_absent {
             partition.sequence.break_off();
         }
-        if is_broken && self.transactions.is_some() {
-            // What it has lost may belong to the transaction.
-            given_up.get_or_insert_with(|| error.clone());
+        if is_absent {
+            batch.number(None);
+            if self.transactions.is_some() {
+                // What the log has lost may belong to the transaction.
+                given_up.get_or_insert_with(|| error.clone());
+            }
         }
         // What comes behind one that has failed has not failed itself.
         if !is_gap || partition.failures == 0 {

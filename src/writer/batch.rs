@@ -146,6 +146,16 @@ impl Batch {
         self.promise.maybe_written = true;
     }
 
+    /// Whether numbers begin with it.
+    pub(super) fn is_first(&self) -> bool {
+        self.producer.is_some_and(|producer| producer.base_sequence == 0)
+    }
+
+    /// Whether it may be in the log under its number.
+    pub(super) fn may_be_in_the_log(&self) -> bool {
+        self.is_numbered() && self.promise.maybe_written
+    }
+
     /// The bytes to send, in a message format; the same ones each time, unless it is numbered anew.
     ///
     /// # Errors

@@ -79,8 +79,8 @@ pub(super) struct Partition {
 pub(super) struct InFlight {
     pub(super) result: Arc<BatchResult>,
     pub(super) order: u64,
-    /// Not for the first time, under its number.
-    is_again: bool,
+    /// No other may be under way with it.
+    is_alone: bool,
     pub(super) deadline: Instant,
 }
 
@@ -153,11 +153,12 @@ impl Partition {
     /// When its next batch may leave; `None` if there is none, or it has to wait for an answer.
     pub(super) fn due(&self, limits: &Limits) -> Option<Instant> {
         // What is sent again goes alone. A broker remembers the last five batches: if newer ones went
-        // on meanwhile, it would not know any more that it has this one.
+        // on meanwhile, it would not know any more that it has this one. The first of an epoch does, too:
+        // a log that does not know the producer takes any number as its first.
         let is_alone = self.sequence.is_broken()
             || self.sequence.is_off()
             || self.closed.front().is_some_and(Batch::is_numbered)
-            || self.in_flight.iter().any(|away| away.is_again);
+            || self.in_flight.iter().any(|away| away.is_alone);
         let most = if is_alone { limits.in_flight.min(1) } else { limits.in_flight };
         if self.in_flight.len() >= most || (limits.joins && !self.joined) {
             return None;
@@ -188,14 +189,15 @@ impl Partition {
     /// Sends the next batch away. `None`, if the writer has to become another producer first.
     pub(super) fn take(&mut self, producer: &mut Producer) -> Option<Batch> {
         let is_away = !self.in_flight.is_empty();
-        if !self.sequence.begin(producer, self.closed.iter_mut(), is_away) {
+        if !self.sequence.begin(producer, &mut self.closed, is_away) {
             return None;
         }
         let mut batch = self.closed.pop_front().or_else(|| self.open.take())?;
         let is_again = batch.is_numbered();
         self.sequence.number(&mut batch);
+        let is_alone = is_again || batch.is_first();
         let (result, order, deadline) = (batch.result().clone(), batch.order, batch.deadline);
-        self.in_flight.push(InFlight { result, order, is_again, deadline });
+        self.in_flight.push(InFlight { result, order, is_alone, deadline });
         Some(batch)
     }
 

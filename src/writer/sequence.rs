@@ -9,6 +9,8 @@
 //!
 //! [`Partition::due`]: super::queue::Partition::due
 
+use std::collections::VecDeque;
+
 use super::batch::Batch;
 use crate::error::Error;
 use crate::record::ProducerState;
@@ -82,17 +84,26 @@ impl Sequence {
 
     /// Makes ready for the next batch, while none is under way. `waiting` are those that have not
     /// left, or have come back. `false` if an id is needed first.
-    pub(super) fn begin<'a>(
+    pub(super) fn begin(
         &mut self,
         producer: &mut Producer,
-        mut waiting: impl Iterator<Item = &'a mut Batch>,
+        waiting: &mut VecDeque<Batch>,
         is_away: bool,
     ) -> bool {
         if self.is_off {
-            waiting.for_each(|batch| batch.number(None));
+            for batch in waiting {
+                batch.number(None);
+            }
             return true;
         }
-        if self.is_broken && self.is_of(producer) {
+        if self.is_broken {
+            // Behind one that is not in the log there is none that is.
+            let absent = waiting.iter_mut().skip_while(|batch| batch.may_be_in_the_log());
+            absent.for_each(|batch| batch.number(None));
+        }
+        // What may be in the log under the old numbers must come again under them.
+        let is_bound = is_away || waiting.front().is_some_and(Batch::is_numbered);
+        if self.is_broken && !is_bound && self.is_of(producer) {
             producer.bump();
         }
         let known = match producer {
@@ -100,10 +111,7 @@ impl Sequence {
             Producer::Wanted(_) => return false,
             Producer::Known(known) => *known,
         };
-        if self.is_broken {
-            waiting.for_each(|batch| batch.number(None));
-        } else if self.identity == Some(known) || is_away || waiting.any(|it| it.is_numbered()) {
-            // What may be in the log under the old numbers must come again under them.
+        if is_bound || (self.identity == Some(known) && !self.is_broken) {
             return true;
         }
         *self = Self { identity: Some(known), ..Self::default() };

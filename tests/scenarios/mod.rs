@@ -14,11 +14,13 @@ pub mod admin_security;
 pub mod admin_share_groups;
 pub mod admin_topics;
 pub mod admin_transactions;
+pub mod chaos;
 pub mod codecs;
 pub mod conn;
 pub mod controllers;
 pub mod coordinators;
 pub mod errors;
+pub mod exactly_once;
 pub mod failover;
 pub mod fetches;
 pub mod foreign;
@@ -78,7 +80,9 @@ macro_rules! scenarios {
                 unknown_partition, nobody_listens, http_answers, tls_answers, peer_closes,
                 peer_is_silent;
             controllers: changes, descriptions, configs, data, others, killed;
+            exactly_once: ends, fenced, timed_out, failed, offsets, brokers_killed, session;
             failover: leader_killed, broker_restarted, bootstrap_with_dead_brokers;
+            chaos: idempotent, transactional;
         }
     };
 }

@@ -21,6 +21,18 @@ use tokio::time::{Instant, sleep};
 /// The time limit of one scenario.
 pub const TIME_LIMIT: Duration = Duration::from_secs(120);
 
+/// The same, for those that are asked to take long.
+#[allow(dead_code, reason = "not all programs of tests have scenarios")]
+pub fn time_limit() -> Duration {
+    if number_of("KAFKIO_CHAOS").is_some() { TIME_LIMIT * 60 } else { TIME_LIMIT }
+}
+
+/// The number that the environment has for the name.
+#[allow(dead_code, reason = "not all programs of tests have scenarios")]
+pub fn number_of(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
 /// What a scenario returns; what it finds wrong is a panic.
 pub type Outcome = Result<(), Skipped>;
 
@@ -113,8 +125,8 @@ pub trait TestCluster: Sync {
     }
 
     /// Runs a program in Java, given as source, with the jars of that Kafka; it is told the
-    /// `--bootstrap-server`. Whatever version: unlike [`tool`](Self::tool).
-    fn java(&self, program: &str, arguments: &[&str]) -> impl Future<Output = ()> + Send {
+    /// `--bootstrap-server`, and its output given. Whatever version: unlike [`tool`](Self::tool).
+    fn java(&self, program: &str, arguments: &[&str]) -> impl Future<Output = String> + Send {
         async move { panic!("{program} {arguments:?}: there is no Java here") }
     }
 

@@ -8,7 +8,7 @@ use futures::future::LocalBoxFuture;
 use tokio::time::{Instant, timeout};
 
 use crate::kafka::RealKafka;
-use crate::support::{Outcome, TIME_LIMIT};
+use crate::support::{Outcome, time_limit};
 
 /// One entry of the list.
 pub struct Scenario {
@@ -82,9 +82,9 @@ async fn run_one(scenario: &Scenario, kafka: &RealKafka, counts: &mut Counts) {
         if let Err(why) = kafka.settle().await {
             panic!("the scenario before has left the cluster broken: {}", kafka.with_logs(&why));
         }
-        match timeout(TIME_LIMIT, (scenario.run)(kafka)).await {
+        match timeout(time_limit(), (scenario.run)(kafka)).await {
             Ok(outcome) => outcome,
-            Err(_) => panic!("{name} is not done after {TIME_LIMIT:?}"),
+            Err(_) => panic!("{name} is not done after {:?}", time_limit()),
         }
     };
     let outcome = AssertUnwindSafe(work).catch_unwind().await;

@@ -196,11 +196,12 @@ impl TestCluster for RealKafka {
         }
     }
 
-    async fn java(&self, program: &str, arguments: &[&str]) {
+    async fn java(&self, program: &str, arguments: &[&str]) -> String {
         let bootstrap = self.bootstrap().join(",");
         let all = [arguments, &["--bootstrap-server", &bootstrap]].concat();
-        if let Err(why) = self.lab().java().run(program, &all).await {
-            panic!("{}", self.with_logs(&why));
+        match self.lab().java().run(program, &all).await {
+            Ok(out) => out,
+            Err(why) => panic!("{}", self.with_logs(&why)),
         }
     }
 

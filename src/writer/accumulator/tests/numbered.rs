@@ -2,12 +2,22 @@
 
 use super::*;
 
-/// A writer that is producer 7 of epoch 0 and fills a batch by each record.
+/// A writer that fills a batch by each record, and has no id yet.
+fn nameless(leaders: &[i32]) -> Bench {
+    bench_of(leaders, true, |limits| (limits.batch_bytes, limits.in_flight) = (100, 5))
+}
+
+/// One that is producer 7 of epoch 0, and has written a record into each partition.
 fn numbered(leaders: &[i32]) -> Bench {
-    let mut bench =
-        bench_of(leaders, true, |limits| (limits.batch_bytes, limits.in_flight) = (100, 5));
+    let mut bench = nameless(leaders);
     assert!(bench.accumulator.wants_identity());
     bench.identify(Some(7));
+    for partition in (0..).take(leaders.len()) {
+        fill(&mut bench, partition, 1);
+    }
+    for first in bench.all() {
+        bench.written(first, 0);
+    }
     bench
 }
 
@@ -25,11 +35,23 @@ impl Bench {
         assert!(late.is_none());
     }
 
+    /// Comes back without an answer.
+    fn lost(&mut self, mut batch: Batch) {
+        batch.mark_maybe_written();
+        self.back(batch, ErrorCode::REQUEST_TIMED_OUT);
+    }
+
     /// Given up, as what cannot be written.
     fn failed(&mut self, batch: Batch) {
         let (at, result) = (batch.at, batch.result().clone());
         batch.failed(Error::broker(ErrorCode::INVALID_RECORD, "produce"));
         self.accumulator.complete(at, &result, false).wake();
+    }
+
+    /// Gives up what is too late after that time.
+    fn expire(&mut self, time: Duration) {
+        self.now += time;
+        self.accumulator.expire(self.now).tell();
     }
 
     /// All that may leave, one request after the other.
@@ -68,23 +90,23 @@ fn fill(bench: &mut Bench, partition: i32, count: usize) {
 }
 
 #[test]
-fn nothing_leaves_before_there_is_an_id_and_five_batches_after() {
-    let mut bench =
-        bench_of(&[1], true, |limits| (limits.batch_bytes, limits.in_flight) = (100, 5));
-    fill(&mut bench, 0, 7);
+fn nothing_leaves_before_there_is_an_id_one_batch_then_and_five_after() {
+    let mut bench = nameless(&[1]);
+    fill(&mut bench, 0, 8);
     assert!(bench.all().is_empty());
     bench.identify(Some(7));
+    let mut first = bench.all();
+    assert_eq!(first.iter_mut().map(numbers).collect::<Vec<_>>(), [(7, 0, 0)]);
+    bench.written(first.remove(0), 9);
     let mut away = bench.all();
-    let expected = [0, 1, 2, 3, 4].map(|sequence| (7, 0, sequence));
-    assert_eq!(away.iter_mut().map(numbers).collect::<Vec<_>>(), expected);
+    assert_eq!(all_numbers(&mut away), [1, 2, 3, 4, 5].map(|sequence| (0, sequence)));
     bench.written(away.remove(0), 10);
-    assert_eq!(all_numbers(&mut bench.all()), [(0, 5)]);
+    assert_eq!(all_numbers(&mut bench.all()), [(0, 6)]);
 }
 
 #[test]
 fn brokers_that_know_no_numbers_get_one_batch_at_a_time() {
-    let mut bench =
-        bench_of(&[1], true, |limits| (limits.batch_bytes, limits.in_flight) = (100, 5));
+    let mut bench = nameless(&[1]);
     bench.identify(None);
     fill(&mut bench, 0, 3);
     let mut away = bench.all();
@@ -128,10 +150,10 @@ fn nothing_new_leaves_while_an_old_one_is_sent_again() {
         bench.written(batch, 0);
     }
     let mut again = bench.all();
-    assert_eq!(all_numbers(&mut again), [(0, 0)]);
+    assert_eq!(all_numbers(&mut again), [(0, 1)]);
     bench.back(again.remove(0), ErrorCode::REQUEST_TIMED_OUT);
     let mut again = bench.all();
-    assert_eq!(all_numbers(&mut again), [(0, 0)]);
+    assert_eq!(all_numbers(&mut again), [(0, 1)]);
     bench.written(again.remove(0), 0);
     assert_eq!(bench.all().len(), 4);
 }
@@ -149,12 +171,15 @@ fn a_gap_in_the_log_begins_another_epoch() {
     bench.back(away.remove(0), ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
     assert!(bench.all().is_empty(), "the third is still away");
     bench.back(away.remove(0), ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
-    assert_eq!(all_numbers(&mut bench.all()), [(1, 0), (1, 1)]);
+    let mut first = bench.all();
+    assert_eq!(all_numbers(&mut first), [(1, 0)]);
+    bench.written(first.remove(0), 0);
+    assert_eq!(all_numbers(&mut bench.all()), [(1, 1)]);
     // The other partition goes on under its old numbers until all of them are answered.
     bench.back(other.remove(0), ErrorCode::REQUEST_TIMED_OUT);
     bench.written(other.remove(0), 1);
     let mut again = bench.all();
-    assert_eq!(all_numbers(&mut again), [(0, 0)]);
+    assert_eq!(all_numbers(&mut again), [(0, 1)]);
     bench.written(again.remove(0), 0);
     fill(&mut bench, 1, 1);
     assert_eq!(all_numbers(&mut bench.all()), [(1, 0)]);
@@ -170,14 +195,43 @@ fn what_is_given_up_leaves_no_gap() {
         bench.back(batch, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
     }
     let mut again = bench.all();
-    assert_eq!(all_numbers(&mut again), [(1, 0), (1, 1)]);
-    bench.back(again.remove(0), ErrorCode::REQUEST_TIMED_OUT);
-    bench.written(again.remove(0), 1);
+    assert_eq!(all_numbers(&mut again), [(1, 0)]);
+    bench.written(again.remove(0), 0);
+    let mut again = bench.all();
+    assert_eq!(all_numbers(&mut again), [(1, 1)]);
+    bench.lost(again.remove(0));
     // Too late: whether it is written nobody knows, and so what follows needs another epoch.
-    bench.now += TIMEOUT;
-    bench.accumulator.expire(bench.now).tell();
+    bench.expire(TIMEOUT);
     fill(&mut bench, 0, 1);
     assert_eq!(all_numbers(&mut bench.all()), [(2, 0)]);
+}
+
+/// What came behind it may be in the log, and keeps its numbers until it is known not to be.
+#[test]
+fn what_is_given_up_takes_nothing_with_it() {
+    for is_written in [true, false] {
+        let mut bench = numbered(&[1]);
+        fill(&mut bench, 0, 1);
+        bench.now += TIMEOUT / 2;
+        fill(&mut bench, 0, 2);
+        bench.all().into_iter().for_each(|batch| bench.lost(batch));
+        bench.expire(TIMEOUT / 2);
+        let mut again = bench.all();
+        assert_eq!(all_numbers(&mut again), [(0, 2)], "alone");
+        let again = again.remove(0);
+        let next = if is_written {
+            bench.written(again, 3);
+            let mut again = bench.all();
+            assert_eq!(all_numbers(&mut again), [(0, 3)]);
+            bench.written(again.remove(0), 4);
+            fill(&mut bench, 0, 1);
+            bench.all()
+        } else {
+            bench.back(again, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+            bench.all()
+        };
+        assert_eq!(all_numbers(&mut { next }), [(1, 0)]);
+    }
 }
 
 #[test]
@@ -200,7 +254,7 @@ fn a_partition_that_is_not_in_the_metadata_for_a_while_keeps_its_numbers() {
     bench.accumulator.follow(&topic(1, &[1])).wake();
     bench.accumulator.follow(&topic(1, &[1, 1])).wake();
     fill(&mut bench, 1, 1);
-    assert_eq!(all_numbers(&mut bench.all()), [(0, 1)]);
+    assert_eq!(all_numbers(&mut bench.all()), [(0, 2)]);
 }
 
 #[test]
@@ -209,9 +263,8 @@ fn behind_the_last_epoch_another_id_is_asked_for() {
     let last = Identity { id: 7, epoch: i16::MAX, transactional: false };
     bench.accumulator.identify(Some(last)).wake();
     fill(&mut bench, 0, 2);
-    let mut away = bench.all();
-    bench.failed(away.remove(0));
-    bench.back(away.remove(0), ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+    let first = bench.all().remove(0);
+    bench.failed(first);
     assert!(bench.all().is_empty());
     assert!(bench.accumulator.wants_identity());
     bench.identify(Some(8));
