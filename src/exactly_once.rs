@@ -36,7 +36,7 @@ use crate::writer::{Delivery, GroupMetadata, Transaction, TransactionalWriter};
 ///     // As many as there are, but a hundred at most.
 ///     let orders = step.by_ref().ready_chunks(100).next().await;
 ///     for order in orders.into_iter().flatten() {
-///         step.send(Record::new(format!("invoice of {:?}", order?.value()))).await?;
+///         drop(step.send(Record::new(format!("invoice of {:?}", order?.value()))).await?);
 ///     }
 ///     step.commit().await?;
 ///     # break;

@@ -177,6 +177,32 @@ async fn empty_transactions_ask_nothing() {
     }
 }
 
+/// An abort at once, before or after the coordinator was asked for the first time.
+#[tokio::test(start_paused = true)]
+async fn an_abort_may_come_before_all_else() {
+    for mode in MODES {
+        let cluster = cluster(mode).await;
+        let mut writer = writer(&cluster).await;
+        for round in 0..8 {
+            run(&mut writer, round * 3..round * 3 + 1).await.unwrap();
+            let busy = [ErrorCode::CONCURRENT_TRANSACTIONS; 4];
+            cluster.fail_next(ApiKey::ADD_PARTITIONS_TO_TXN, busy);
+            let transaction = writer.begin().await.unwrap();
+            let delivery = transaction.send(Record::new("x")).await.unwrap();
+            for _ in 0..round * 3 {
+                tokio::task::yield_now().await;
+            }
+            if round == 7 {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+            }
+            soon(transaction.abort()).await.unwrap();
+            drop(soon(delivery).await);
+        }
+        let expected: Vec<_> = (0..8).map(|round| round * 3).collect();
+        assert_eq!(committed(&cluster).await, expected, "{mode:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failed_record_aborts() {
     for mode in MODES {

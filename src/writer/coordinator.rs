@@ -153,8 +153,7 @@ async fn join(
         shared.cluster.deadline(),
         "add partitions to the transaction",
         |_| {
-            // Nobody needs them any more once it has failed.
-            shared.accumulator().is_worth_joining()?;
+            shared.accumulator().joins()?;
             lost.asks();
             Ok(AddPartitionsToTxnRequest {
                 v3_and_below_transactional_id: own.id.clone(),
@@ -258,6 +257,12 @@ async fn end(shared: &Shared, own: &Transactional, how: End) {
             let mut accumulator = shared.accumulator();
             accumulator.is_refused(&error);
             accumulator.ended(identity, true)
+        }
+        // It has none to abort.
+        Err(_)
+            if !commit && code == Some(ErrorCode::INVALID_TXN_STATE) && heard < Heard::Surely =>
+        {
+            shared.accumulator().ended(identity, true)
         }
         Err(error) if code == Some(ErrorCode::TRANSACTION_ABORTABLE) && commit => {
             return shared.accumulator().is_refused(&error);

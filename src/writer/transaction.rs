@@ -42,8 +42,9 @@ const FIRST_WITH_MEMBERS: i16 = 3;
 ///
 /// let mut writer = client.writer().topic("orders").transactional("orders-1").await?;
 /// let transaction = writer.begin().await?;
-/// transaction.send(Record::new("debit").key("alice")).await?;
-/// transaction.send(Record::new("credit").key("bob")).await?;
+/// drop(transaction.send(Record::new("debit").key("alice")).await?);
+/// drop(transaction.send(Record::new("credit").key("bob")).await?);
+/// // Committing tells what has failed.
 /// transaction.commit().await?;
 /// # Ok(()) }
 /// ```
@@ -227,7 +228,7 @@ impl Transaction<'_> {
     ///
     /// let mut writer = client.writer().transactional("billing-1").await?;
     /// let transaction = writer.begin().await?;
-    /// transaction.send(Record::new("an invoice").topic("orders")).await?;
+    /// drop(transaction.send(Record::new("an invoice").topic("orders")).await?);
     /// let next = (TopicPartition::new("orders", 0), CommittedOffset::new(1));
     /// transaction.send_offsets("billing", [next]).await?;
     /// transaction.commit().await?;

@@ -53,6 +53,11 @@ fn load(cluster: &impl TestCluster) -> (usize, f64) {
     (count, (count as f64 / 300.0).max(rate))
 }
 
+/// Transactions take longer.
+fn half((count, rate): (usize, f64)) -> (usize, f64) {
+    (count / 2, rate)
+}
+
 /// Takes down what has become of the records that were accepted first, while that is known.
 fn tell(ledger: &mut Ledger, waiting: &mut VecDeque<Accepted>) {
     while let Some((_, _, delivery)) = waiting.front_mut() {
@@ -183,7 +188,7 @@ pub async fn transactional(cluster: &impl TestCluster) -> Outcome {
     let mut random = fastrand::Rng::with_seed(nemesis.seed ^ 1);
     let client = nemesis.client().api_timeout(nemesis.patience()).connect().await.unwrap();
     let id = unique("chaos");
-    let work = transactions(&client, &topic, &id, &mut random, load(cluster));
+    let work = transactions(&client, &topic, &id, &mut random, half(load(cluster)));
     let ledger = nemesis.during(work).await;
     show("transactions", &ledger, &nemesis);
     // Who takes over waits until the last one has ended.

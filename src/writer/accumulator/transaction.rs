@@ -183,7 +183,6 @@ impl Accumulator {
                 }))
             }
             Phase::Open | Phase::Ending { .. } if !it.wanted.is_empty() && !it.gives_up() => {
-                it.heard = it.heard.max(Heard::Perhaps);
                 let named = it.wanted.iter().filter_map(|at| {
                     let topic = self.topics.get(at.topic)?.name.clone();
                     let partition = i32::try_from(at.partition).ok()?;
@@ -210,11 +209,14 @@ impl Accumulator {
         }
     }
 
-    /// Whether partitions are still to become part of the transaction.
-    pub(in crate::writer) fn is_worth_joining(&self) -> Result<()> {
+    /// The coordinator is about to be told of partitions, unless nobody needs them any more.
+    pub(in crate::writer) fn joins(&mut self) -> Result<()> {
         self.check_alive()?;
-        let failure = self.transactions.as_ref().filter(|it| it.gives_up());
-        failure.map_or(Ok(()), |it| Err(it.given_up()))
+        if let Some(it) = self.transactions.as_ref().filter(|it| it.gives_up()) {
+            return Err(it.given_up());
+        }
+        self.has_begun();
+        Ok(())
     }
 
     /// Whether batches belong to transactions, and need a call to be part of one.
@@ -371,6 +373,7 @@ impl Accumulator {
         for (at, _) in partitions {
             if let Some(it) = &mut self.transactions {
                 it.wanted.remove(at);
+                it.heard = Heard::Surely;
             }
             if let Some(partition) = super::partition(&mut self.topics, *at) {
                 partition.joined = true;
