@@ -23,12 +23,15 @@ use std::time::Duration;
 
 use futures::{FutureExt, SinkExt, StreamExt, stream};
 use kafkio::admin::groups::CommittedOffset;
-use kafkio::protocol::messages::add_partitions_to_txn::AddPartitionsToTxnRequest;
+use kafkio::protocol::messages::add_partitions_to_txn::{
+    AddPartitionsToTxnPartitionResult, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
+    AddPartitionsToTxnTopic, AddPartitionsToTxnTopicResult,
+};
 use kafkio::protocol::messages::end_txn::EndTxnRequest;
 use kafkio::protocol::messages::init_producer_id::InitProducerIdRequest;
 use kafkio::protocol::messages::produce::ProduceRequest;
 use kafkio::protocol::{ApiKey, ErrorCode};
-use kafkio::testing::{FakeCluster, FakeClusterBuilder, Fault, LoggedRequest};
+use kafkio::testing::{Call, FakeCluster, FakeClusterBuilder, Fault, LoggedRequest};
 use kafkio::{
     Client, Error, ErrorKind, IsolationLevel, Record, Result, TopicPartition, TransactionalWriter,
 };
@@ -94,6 +97,29 @@ async fn run(writer: &mut TransactionalWriter, range: std::ops::Range<usize>) ->
         drop(soon(transaction.send(record)).await?);
     }
     soon(transaction.commit()).await
+}
+
+/// Refuses to add each of the partitions.
+fn refuses(call: &Call, code: ErrorCode) -> Fault {
+    let request: AddPartitionsToTxnRequest = call.request();
+    let topic = |topic: AddPartitionsToTxnTopic| AddPartitionsToTxnTopicResult {
+        name: topic.name,
+        results_by_partition: topic
+            .partitions
+            .into_iter()
+            .map(|partition_index| AddPartitionsToTxnPartitionResult {
+                partition_index,
+                partition_error_code: code.0,
+                ..Default::default()
+            })
+            .collect(),
+        ..Default::default()
+    };
+    let topics = request.v3_and_below_topics.into_iter().map(topic).collect();
+    Fault::answer::<AddPartitionsToTxnRequest>(AddPartitionsToTxnResponse {
+        results_by_topic_v3_and_below: topics,
+        ..Default::default()
+    })
 }
 
 async fn offset(cluster: &FakeCluster, group: &str) -> Option<i64> {
@@ -185,8 +211,8 @@ async fn an_abort_may_come_before_all_else() {
         let mut writer = writer(&cluster).await;
         for round in 0..8 {
             run(&mut writer, round * 3..round * 3 + 1).await.unwrap();
-            let busy = [ErrorCode::CONCURRENT_TRANSACTIONS; 4];
-            cluster.fail_next(ApiKey::ADD_PARTITIONS_TO_TXN, busy);
+            let code = ErrorCode::CONCURRENT_TRANSACTIONS;
+            let busy = cluster.on(ApiKey::ADD_PARTITIONS_TO_TXN, move |call| refuses(call, code));
             let transaction = writer.begin().await.unwrap();
             let delivery = transaction.send(Record::new("x")).await.unwrap();
             for _ in 0..round * 3 {
@@ -197,6 +223,7 @@ async fn an_abort_may_come_before_all_else() {
             }
             soon(transaction.abort()).await.unwrap();
             drop(soon(delivery).await);
+            drop(busy);
         }
         let expected: Vec<_> = (0..8).map(|round| round * 3).collect();
         assert_eq!(committed(&cluster).await, expected, "{mode:?}");
@@ -364,9 +391,17 @@ async fn busy_coordinators_are_asked_again() {
             ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
             ErrorCode::NOT_COORDINATOR,
         ];
-        for key in [ApiKey::INIT_PRODUCER_ID, ApiKey::ADD_PARTITIONS_TO_TXN, ApiKey::END_TXN] {
+        for key in [ApiKey::INIT_PRODUCER_ID, ApiKey::END_TXN] {
             cluster.fail_next(key, busy);
         }
+        for code in busy.into_iter().chain([ErrorCode::UNKNOWN_TOPIC_OR_PARTITION]) {
+            cluster.once(ApiKey::ADD_PARTITIONS_TO_TXN, move |call| refuses(call, code)).keep();
+        }
+        // An answer that says nothing.
+        let says_nothing = |_: &Call| {
+            Fault::answer::<AddPartitionsToTxnRequest>(AddPartitionsToTxnResponse::default())
+        };
+        cluster.once(ApiKey::ADD_PARTITIONS_TO_TXN, says_nothing).keep();
         cluster.fail_next(ApiKey::PRODUCE, [ErrorCode::CONCURRENT_TRANSACTIONS]);
         let mut writer = writer(&cluster).await;
         run(&mut writer, 0..6).await.unwrap();

@@ -79,7 +79,7 @@ pub(super) fn is_again(target: &Target, error: &Error, failures: u32) -> bool {
         ) => true,
         (
             ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID,
-            Target::Leader(_),
+            Target::Leader(_) | Target::Transaction(_),
         ) => failures < FEW,
         (ErrorCode::BROKER_NOT_AVAILABLE, Target::Broker(_)) => failures < FEW,
         (ErrorCode::BROKER_NOT_AVAILABLE, _) => true,

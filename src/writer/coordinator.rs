@@ -169,16 +169,18 @@ async fn join(
             let each = topics.flat_map(|topic| {
                 topic.results_by_partition.iter().map(move |it| (&topic.name, it))
             });
-            let mut failed = each.filter(|(_, it)| it.partition_error_code != 0);
+            let mut failed = each.clone().filter(|(_, it)| it.partition_error_code != 0);
             // It is all or none of them: the others have not been tried.
             let is_cause = |code| ErrorCode(code) != ErrorCode::OPERATION_NOT_ATTEMPTED;
             let cause = failed.clone().find(|(_, it)| is_cause(it.partition_error_code));
             match cause.or_else(|| failed.next()) {
                 Some((topic, it)) => {
                     let code = ErrorCode(it.partition_error_code);
-                    let text = format!("{topic}[{}]", it.partition_index);
-                    let is_new = code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-                    Err(Error::broker(code, text).retriable(is_new || code.is_retriable()))
+                    Err(Error::broker(code, format!("{topic}[{}]", it.partition_index)))
+                }
+                None if each.count() < partitions.len() => {
+                    let error = Error::new(ErrorKind::Protocol, "not all are in the answer");
+                    Err(error.retriable(true))
                 }
                 None => Ok(()),
             }

@@ -94,9 +94,9 @@ pub async fn fenced(cluster: &impl TestCluster) -> Outcome {
     Ok(())
 }
 
-/// A coordinator aborts what takes too long.
+/// A coordinator aborts what takes too long. Old ones look for it once a minute only.
 pub async fn timed_out(cluster: &impl TestCluster) -> Outcome {
-    cluster.needs(Need::Kafka(0, 11))?;
+    cluster.needs(Need::Kafka(2, 0))?;
     let client = connect(cluster).await;
     let topic = topic(cluster, "timed-out", 1).await;
     let builder = client.writer().topic(&*topic).transaction_timeout(Duration::from_millis(500));
@@ -106,7 +106,6 @@ pub async fn timed_out(cluster: &impl TestCluster) -> Outcome {
     let reader = client.reader().topic(&*topic).isolation(IsolationLevel::ReadCommitted);
     let mut reader = reader.build().await.unwrap();
     write(&client, &topic, numbered(5..6)).await;
-    // It looks for such transactions every ten seconds.
     assert_eq!(number(&next(&mut reader).await), 5);
     let error = transaction.commit().await.unwrap_err();
     assert!(error.is_fatal(), "{error:?}");
