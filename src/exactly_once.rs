@@ -149,9 +149,10 @@ impl ExactlyOnce {
             self.writer.settle().await?;
             let partitions = self.progress.moves.iter().map(|it| it.at.clone()).collect();
             let committed = self.committed(partitions).await?;
-            self.progress.go_on(&committed)?;
+            self.progress.go_on(&committed);
         }
-        self.progress.forget();
+        // A step that was leaked.
+        self.progress.rewind();
         let Self { reader, writer, group, progress } = self;
         let transaction = Some(writer.begin().await?);
         Ok(Step { reader, transaction, group, progress })
@@ -168,8 +169,10 @@ impl ExactlyOnce {
             listed.into_only()?.into_result()
         };
         match listed(list.clone().require_stable(true)).await {
-            // Before Kafka 2.5 it is the transactional id that waits for the end.
-            Err(error) if error.kind() == ErrorKind::Unsupported => listed(list).await,
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                self.writer.renew().await?;
+                listed(list).await
+            }
             listed => listed,
         }
     }
@@ -324,24 +327,27 @@ impl Progress {
 
     /// Goes back to where the step began. A partition that is not read any more needs no going back.
     fn rewind(&mut self) {
-        for it in self.moves.drain(..) {
-            let start = Start::Offset(it.first);
-            if let Err(error) = self.handle.seek(&it.at.topic, it.at.partition, start) {
-                tracing::debug!(partition = %it.at, %error, "not rewound");
-            }
+        for it in &self.moves {
+            self.seek(&it.at, it.first);
         }
         self.forget();
     }
 
-    /// Goes on behind what turned out to be committed.
-    fn go_on(&mut self, committed: &[(TopicPartition, Option<CommittedOffset>)]) -> Result<()> {
+    fn seek(&self, at: &TopicPartition, offset: i64) {
+        if let Err(error) = self.handle.seek(&at.topic, at.partition, Start::Offset(offset)) {
+            tracing::debug!(partition = %at, %error, "not read any more");
+        }
+    }
+
+    /// Goes on behind what turned out to be committed, and else goes back.
+    fn go_on(&mut self, committed: &[(TopicPartition, Option<CommittedOffset>)]) {
         let committed: HashMap<_, _> = committed.iter().map(|(at, it)| (at, it)).collect();
         for it in &self.moves {
             let found = committed.get(&it.at).and_then(|it| it.as_ref());
-            let next = found.map_or(it.first, |found| found.offset);
-            self.handle.seek(&it.at.topic, it.at.partition, Start::Offset(next))?;
+            let is_committed = found.is_some_and(|found| found.offset == it.next.offset);
+            self.seek(&it.at, if is_committed { it.next.offset } else { it.first });
         }
-        Ok(())
+        self.forget();
     }
 }
 

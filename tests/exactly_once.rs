@@ -9,6 +9,8 @@
     reason = "small numbers"
 )]
 
+#[path = "support/modes.rs"]
+mod modes;
 #[path = "support/numbers.rs"]
 mod numbers;
 
@@ -17,16 +19,13 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt};
 use kafkio::protocol::{ApiKey, ErrorCode};
 use kafkio::testing::{FakeCluster, FakeClusterBuilder, Fault};
-use kafkio::{Client, ErrorKind, ExactlyOnce, IsolationLevel, Message, Record, Result};
+use kafkio::{ErrorKind, ExactlyOnce, IsolationLevel, Message, Record, Result};
+use modes::{MODES, committed_messages, soon};
 use numbers::{fill, next, number};
 use tokio::time::timeout;
 
-/// Releases and levels of `transaction.version` in which transactions differ.
-const MODES: [(&str, i16); 4] = [("4.3.0", 2), ("4.3.0", 0), ("2.4.0", 0), ("0.11.0", 0)];
-
-fn builder((release, level): (&str, i16)) -> FakeClusterBuilder {
-    let builder = FakeCluster::builder().in_memory().topic("in", 2).topic("out", 2);
-    builder.kafka_version(release).transaction_version(level)
+fn builder(mode: (&str, i16)) -> FakeClusterBuilder {
+    modes::builder(mode).topic("in", 2).topic("out", 2)
 }
 
 /// Numbers from 0 on, the even ones in one partition, the odd ones in the other.
@@ -48,10 +47,6 @@ fn processed(message: &Message) -> Record {
     Record::new(number(message).to_string()).partition(message.partition())
 }
 
-async fn soon<T>(work: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(900), work).await.expect("the session is stuck")
-}
-
 /// Processes so many messages in a step of their own.
 async fn step(session: &mut ExactlyOnce, count: usize) -> Result<Vec<usize>> {
     let mut step = soon(session.begin()).await?;
@@ -64,25 +59,16 @@ async fn step(session: &mut ExactlyOnce, count: usize) -> Result<Vec<usize>> {
     soon(step.commit()).await.map(|()| numbers)
 }
 
-/// What counts, in the order of each partition.
-async fn results(client: &Client) -> Vec<usize> {
-    let reader = client.reader().topic("out").isolation(IsolationLevel::ReadCommitted);
-    let mut reader = reader.build().await.unwrap();
+/// What counts is all of it, once, in the order of each partition.
+async fn check(cluster: &FakeCluster, count: usize) {
     let mut partitions = [Vec::new(), Vec::new()];
-    while let Ok(message) = timeout(Duration::from_secs(5), reader.next()).await {
-        let message = message.unwrap().unwrap();
+    for message in committed_messages(cluster, "out").await {
         partitions[message.partition() as usize].push(number(&message));
     }
     assert!(partitions.iter().all(|it| it.is_sorted()), "{partitions:?}");
     let mut all = partitions.concat();
     all.sort_unstable();
-    all
-}
-
-async fn check(cluster: &FakeCluster, count: usize) {
-    let client = cluster.client().connect().await.unwrap();
-    let results = results(&client).await;
-    assert!(results.iter().copied().eq(0..count), "{results:?}");
+    assert!(all.iter().copied().eq(0..count), "{all:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,32 +165,53 @@ async fn an_unknown_commit_is_found_out() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_commit_is_found_out() {
-    for delays in [ApiKey::TXN_OFFSET_COMMIT, ApiKey::END_TXN, ApiKey::PRODUCE] {
-        let cluster = builder(MODES[0]).start().await.unwrap();
-        append(&cluster, 0..20);
-        let mut session = session(&cluster).await.unwrap();
-        cluster.once(delays, |_| Fault::Delay(Duration::from_secs(2))).keep();
-        let mut step = soon(session.begin()).await.unwrap();
-        for _ in 0..5 {
-            let message = next(&mut step).await;
-            drop(soon(step.send(processed(&message))).await.unwrap());
-        }
-        assert!(timeout(Duration::from_secs(1), step.commit()).await.is_err());
-        let mut done = 0;
-        while done < 20 {
+    let delays = [ApiKey::TXN_OFFSET_COMMIT, ApiKey::END_TXN, ApiKey::PRODUCE];
+    for (mode, delays) in MODES.into_iter().flat_map(|mode| delays.map(|delays| (mode, delays))) {
+        for is_answered_late in [true, false] {
+            let cluster = builder(mode).start().await.unwrap();
+            append(&cluster, 0..20);
+            let mut session = session(&cluster).await.unwrap();
+            let late = Duration::from_secs(2);
+            let delay = move |_: &_| {
+                if is_answered_late { Fault::DelayAnswer(late) } else { Fault::Delay(late) }
+            };
+            cluster.once(delays, delay).keep();
             let mut step = soon(session.begin()).await.unwrap();
-            let mut count = 0;
-            while let Ok(Some(message)) = timeout(Duration::from_secs(3), step.next()).await {
-                let message = message.unwrap();
-                done = done.max(number(&message) + 1);
+            for _ in 0..5 {
+                let message = next(&mut step).await;
                 drop(soon(step.send(processed(&message))).await.unwrap());
-                count += 1;
             }
-            assert!(count > 0, "{done}");
-            soon(step.commit()).await.unwrap();
+            assert!(timeout(Duration::from_secs(1), step.commit()).await.is_err());
+            let mut done = 0;
+            while done < 20 {
+                let mut step = soon(session.begin()).await.unwrap();
+                let mut count = 0;
+                while let Ok(Some(message)) = timeout(Duration::from_secs(3), step.next()).await {
+                    let message = message.unwrap();
+                    done = done.max(number(&message) + 1);
+                    drop(soon(step.send(processed(&message))).await.unwrap());
+                    count += 1;
+                }
+                assert!(count > 0, "{done}");
+                soon(step.commit()).await.unwrap();
+            }
+            check(&cluster, 20).await;
         }
-        check(&cluster, 20).await;
     }
+}
+
+/// What a step has read that nobody dropped comes again.
+#[tokio::test(start_paused = true)]
+async fn a_leaked_step_is_aborted() {
+    let cluster = builder(MODES[0]).start().await.unwrap();
+    append(&cluster, 0..10);
+    let mut session = session(&cluster).await.unwrap();
+    let mut leaked = soon(session.begin()).await.unwrap();
+    let message = next(&mut leaked).await;
+    drop(soon(leaked.send(processed(&message))).await.unwrap());
+    std::mem::forget(leaked);
+    step(&mut session, 10).await.unwrap();
+    check(&cluster, 10).await;
 }
 
 #[tokio::test(start_paused = true)]

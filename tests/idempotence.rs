@@ -101,6 +101,32 @@ async fn what_may_be_written_is_written_once() {
     assert!(written(&cluster, 0).into_iter().eq(0..sent));
 }
 
+/// The answer of a leader is lost, and so many batches go to the next one that it does not remember
+/// the first of them.
+#[tokio::test(start_paused = true)]
+async fn others_may_pass_what_is_not_answered() {
+    let cluster = cluster().brokers(2).topic("t", 1).start().await.unwrap();
+    let writer = writer(&cluster).await;
+    all_written(send(&writer, 0..2).await).await;
+    cluster.once(ApiKey::PRODUCE, |_| Fault::DelayAnswer(Duration::from_secs(100))).keep();
+    let late = writer.send(record(2)).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let leader = cluster.leader("t", 0).unwrap();
+    cluster.move_leader("t", 0, cluster.brokers().into_iter().find(|it| *it != leader).unwrap());
+    // Another topic brings the news, by way of the other broker.
+    cluster.create_topic("other", 2);
+    let other = (0..2).find(|it| cluster.leader("other", *it) != Some(leader)).unwrap();
+    soon(writer.write([Record::new("x").topic("other").partition(other)])).await.unwrap();
+    let began = tokio::time::Instant::now();
+    for n in 3..20 {
+        soon(writer.write([record(n)])).await.unwrap();
+    }
+    assert!(began.elapsed() < Duration::from_secs(1), "nothing of it waits");
+    assert_eq!(soon(late).await.unwrap().offset(), None);
+    all_written(send(&writer, 20..30).await).await;
+    assert!(written(&cluster, 0).into_iter().eq(0..30), "{:?}", written(&cluster, 0));
+}
+
 /// A topic whose records are kept in a format older than 0.11: no numbers there, and order by one
 /// batch at a time.
 #[tokio::test(start_paused = true)]

@@ -16,6 +16,8 @@
     reason = "small numbers"
 )]
 
+#[path = "support/modes.rs"]
+mod modes;
 #[path = "support/numbers.rs"]
 mod numbers;
 
@@ -30,20 +32,15 @@ use kafkio::protocol::messages::add_partitions_to_txn::{
 use kafkio::protocol::messages::end_txn::EndTxnRequest;
 use kafkio::protocol::messages::init_producer_id::InitProducerIdRequest;
 use kafkio::protocol::messages::produce::ProduceRequest;
-use kafkio::protocol::{ApiKey, ErrorCode};
-use kafkio::testing::{Call, FakeCluster, FakeClusterBuilder, Fault, LoggedRequest};
-use kafkio::{
-    Client, Error, ErrorKind, IsolationLevel, Record, Result, TopicPartition, TransactionalWriter,
+use kafkio::protocol::messages::txn_offset_commit::{
+    TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
+use kafkio::protocol::{ApiKey, ErrorCode};
+use kafkio::testing::{Call, FakeCluster, Fault, LoggedRequest};
+use kafkio::{Client, Error, ErrorKind, Record, Result, TopicPartition, TransactionalWriter};
+use modes::{MODES, builder, committed_messages, soon};
 use numbers::{number, numbered};
 use tokio::time::timeout;
-
-/// Releases and levels of `transaction.version` in which transactions differ.
-const MODES: [(&str, i16); 4] = [("4.3.0", 2), ("4.3.0", 0), ("2.4.0", 0), ("0.11.0", 0)];
-
-fn builder((release, level): (&str, i16)) -> FakeClusterBuilder {
-    FakeCluster::builder().in_memory().kafka_version(release).transaction_version(level)
-}
 
 async fn cluster(mode: (&str, i16)) -> FakeCluster {
     builder(mode).topic("t", 3).start().await.unwrap()
@@ -65,18 +62,9 @@ fn records(range: std::ops::Range<usize>) -> impl Iterator<Item = Record> {
 
 /// What readers of committed records see of the topic, in order.
 async fn committed(cluster: &FakeCluster) -> Vec<usize> {
-    let reader = client(cluster).await.reader().topic("t");
-    let mut reader = reader.isolation(IsolationLevel::ReadCommitted).build().await.unwrap();
-    let mut seen = Vec::new();
-    while let Ok(message) = timeout(Duration::from_secs(5), reader.next()).await {
-        seen.push(number(&message.unwrap().unwrap()));
-    }
+    let mut seen: Vec<_> = committed_messages(cluster, "t").await.iter().map(number).collect();
     seen.sort_unstable();
     seen
-}
-
-async fn soon<T>(work: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(900), work).await.expect("the writer is stuck")
 }
 
 /// The calls of a sort that the cluster has got.
@@ -154,7 +142,7 @@ async fn every_mode() {
 
 #[tokio::test(start_paused = true)]
 async fn each_transaction_has_an_epoch_of_its_own() {
-    for (level, epochs) in [(2, 1..=3), (0, 0..=0)] {
+    for level in [2, 0] {
         let cluster = cluster(("4.3.0", level)).await;
         let mut writer = writer(&cluster).await;
         for n in 0..3 {
@@ -163,9 +151,8 @@ async fn each_transaction_has_an_epoch_of_its_own() {
         let all = cluster.requests();
         let ends = all.iter().filter(|it| it.api_key == ApiKey::END_TXN);
         let seen: Vec<_> = ends.map(|it| it.request::<EndTxnRequest>().producer_epoch).collect();
-        assert_eq!(seen.len(), 3);
-        assert_eq!(seen.windows(2).all(|pair| pair[0] + 1 == pair[1]), level == 2, "{seen:?}");
-        assert_eq!(i16::from(seen[2] > seen[0]), *epochs.start(), "{seen:?}");
+        let expected = if level == 2 { [0, 1, 2] } else { [0; 3] };
+        assert_eq!(seen, expected, "{level}");
         assert_eq!(calls(&cluster, ApiKey::INIT_PRODUCER_ID), 1);
     }
 }
@@ -218,9 +205,7 @@ async fn an_abort_may_come_before_all_else() {
             for _ in 0..round * 3 {
                 tokio::task::yield_now().await;
             }
-            if round == 7 {
-                tokio::time::sleep(Duration::from_millis(30)).await;
-            }
+            tokio::time::sleep(Duration::from_millis(if round < 7 { 0 } else { 30 })).await;
             soon(transaction.abort()).await.unwrap();
             drop(soon(delivery).await);
             drop(busy);
@@ -362,6 +347,48 @@ async fn an_unknown_commit_is_never_aborted() {
     }
 }
 
+/// What happens to a topic while the coordinator commits makes no abort of it.
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_is_asked_for_is_not_taken_back() {
+    for mode in &MODES[..2] {
+        let cluster = builder(*mode).topic("t", 3).topic("gone", 1).start().await.unwrap();
+        let mut writer = writer(&cluster).await;
+        let transaction = writer.begin().await.unwrap();
+        soon(transaction.write(records(0..3))).await.unwrap();
+        soon(transaction.write([Record::new("x").topic("gone")])).await.unwrap();
+        cluster.once(ApiKey::END_TXN, |_| Fault::DelayAnswer(Duration::from_secs(20))).keep();
+        let meanwhile = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            cluster.delete_topic("gone");
+            cluster.create_topic("gone", 1);
+            // Somebody's news reach the writer.
+            cluster.create_topic("other", 1);
+            client(&cluster).await.metadata(["gone"]).await.unwrap();
+        };
+        let (committed, ()) = tokio::join!(soon(transaction.commit()), meanwhile);
+        committed.unwrap();
+        run(&mut writer, 3..6).await.unwrap();
+        assert!(self::committed(&cluster).await.into_iter().eq(0..6), "{mode:?}");
+    }
+}
+
+/// That a commit may be done is not forgotten, whoever has the transactional id meanwhile.
+#[tokio::test(start_paused = true)]
+async fn an_unknown_commit_stays_unknown() {
+    for mode in MODES {
+        let cluster = cluster(mode).await;
+        let mut first = writer(&cluster).await;
+        let silent = cluster.on(ApiKey::END_TXN, |_| Fault::Cut(0));
+        assert!(run(&mut first, 0..3).await.unwrap_err().is_ambiguous());
+        drop(silent);
+        let mut second = writer(&cluster).await;
+        run(&mut second, 3..6).await.unwrap();
+        let error = soon(first.begin()).await.unwrap_err();
+        assert!(error.is_fatal() && error.is_ambiguous(), "{mode:?}: {error:?}");
+        assert!(committed(&cluster).await.into_iter().eq(0..6));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn lost_answers_cost_time_only() {
     for mode in MODES {
@@ -482,6 +509,15 @@ async fn offsets_that_were_not_sent_abort() {
         let error = soon(transaction.commit()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Aborted, "{mode:?} {error}");
         drop(hang);
+        // An answer that says nothing.
+        let says_nothing =
+            |_: &Call| Fault::answer::<TxnOffsetCommitRequest>(TxnOffsetCommitResponse::default());
+        cluster.once(ApiKey::TXN_OFFSET_COMMIT, says_nothing).keep();
+        let transaction = soon(writer.begin()).await.unwrap();
+        soon(transaction.send_offsets("other", next(3))).await.unwrap();
+        soon(transaction.commit()).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(offset(&cluster, "other").await, Some(3), "{mode:?}");
         // The group refuses.
         cluster.fail_next(ApiKey::TXN_OFFSET_COMMIT, [ErrorCode::ILLEGAL_GENERATION]);
         let transaction = soon(writer.begin()).await.unwrap();

@@ -73,8 +73,8 @@ impl Status {
 const MAX_SLOTS: usize = 1 << 20;
 /// A broker's quotas look back over some 11 seconds; one that asks for more than this is wrong.
 const MAX_MUTE: Duration = Duration::from_secs(60);
-/// Frames that go out by one system call.
-const MAX_SLICES: usize = 32;
+/// Pieces of frames that go out by one system call.
+const MAX_SLICES: usize = 64;
 
 /// See the module.
 pub(super) struct Driver<T> {

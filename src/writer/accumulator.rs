@@ -219,9 +219,11 @@ impl Accumulator {
         let Some(topic) = self.topics.get_mut(index) else {
             return wakes;
         };
-        let is_new = !topic.id.is_nil() && topic.id != metadata.id;
+        let is_new = !topic.id.is_nil() && !metadata.id.is_nil() && topic.id != metadata.id;
         let mut is_broken = false;
-        topic.id = metadata.id;
+        if !metadata.id.is_nil() {
+            topic.id = metadata.id;
+        }
         topic.count = metadata.partitions.len();
         let total = topic.count.max(topic.partitions.len());
         topic.partitions.resize_with(total, Partition::default);
@@ -344,14 +346,14 @@ impl Accumulator {
         let topic = self.topics.get_mut(index).ok_or_else(|| Error::closed("topic"))?;
         let limit = topic.batch_bytes;
         let partition = topic.partitions.get_mut(number).ok_or_else(|| Error::closed("topic"))?;
-        let opens = partition.open.is_none();
+        let (opens, partition_len) = (partition.open.is_none(), partition.last_len);
         let batch = partition.open.get_or_insert_with(|| {
             let opened = now();
             let partition = i32::try_from(number).unwrap_or(i32::MAX);
             let observers = self.observers.clone();
             let result = BatchResult::new(topic.name.clone(), partition, observers);
             let deadline = opened + limits.delivery_timeout;
-            let buffer = self.spare.take();
+            let buffer = self.spare.take(partition_len, self.budget.unused());
             self.opened += 1;
             let order = self.opened;
             Batch::open(at, order, result, buffer, self.budget.clone(), opened, deadline)
@@ -450,12 +452,25 @@ impl Accumulator {
         Drained::Idle(until)
     }
 
+    /// Whether a batch that does not follow on what the log has must have been in it: one that came
+    /// behind it is.
+    pub(super) fn is_written(&self, batch: &Batch, error: &Error) -> bool {
+        let code = error.code();
+        let is_gap = code == Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER)
+            || code == Some(ErrorCode::UNKNOWN_PRODUCER_ID);
+        let topic = self.topics.get(batch.at.topic);
+        let partition = topic.and_then(|topic| topic.partitions.get(batch.at.partition));
+        is_gap && partition.is_some_and(|it| it.sequence.is_passed(batch.order))
+    }
+
     /// A batch is done with: it is written, or never will be.
     pub(super) fn complete(&mut self, at: At, result: &Arc<BatchResult>, written: bool) -> Wakes {
         let mut wakes = Wakes::default();
         if let Some(partition) = partition(&mut self.topics, at) {
-            partition.landed(result);
-            if !written {
+            let order = partition.landed(result);
+            if written {
+                partition.sequence.acknowledged(order);
+            } else {
                 partition.sequence.break_off();
             }
             (partition.failures, partition.retry_at) = (0, None);
@@ -489,7 +504,7 @@ impl Accumulator {
         let is_gap = error.code().is_some_and(ErrorCode::is_sequence_broken);
         let is_absent = is_gap && partition.is_oldest(&batch);
         if error.code() == Some(ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT) {
-            if self.transactions.is_some() || partition.sequence.is_off() {
+            if self.transactions.is_some() || !batch.is_numbered() {
                 given_up.get_or_insert_with(|| error.clone());
             } else {
                 partition.sequence.switch_off();
@@ -505,8 +520,9 @@ impl Accumulator {
                 given_up.get_or_insert_with(|| error.clone());
             }
         }
-        // What comes behind one that has failed has not failed itself.
-        if !is_gap || partition.failures == 0 {
+        // What comes behind one that has failed has not failed itself, nor what was lost with it.
+        let waits = partition.retry_at.is_some_and(|at| at > now);
+        if !waits && (!is_gap || partition.failures == 0) {
             partition.failures += 1;
         }
         // If the leader has changed meanwhile, the new one has not failed.
@@ -514,12 +530,16 @@ impl Accumulator {
             Some(ErrorCode::CONCURRENT_TRANSACTIONS) => WHILE_ENDING,
             _ => self.limits.backoff.after(partition.failures),
         };
-        partition.retry_at = (partition.leader == Some(broker)).then(|| now + backoff);
+        if partition.leader != Some(broker) {
+            partition.retry_at = None;
+        } else if !waits {
+            partition.retry_at = Some(now + backoff);
+        }
         partition.last_error = Some(error.clone());
         let back = if late || given_up.is_some() {
             Some((batch, given_up.unwrap_or_else(|| error.clone())))
         } else {
-            partition.put_back([batch]);
+            partition.put_back(batch);
             None
         };
         touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
@@ -553,7 +573,8 @@ impl Accumulator {
             return Err([first, rest]);
         }
         (partition.failures, partition.retry_at) = (0, None);
-        partition.put_back([first, rest]);
+        partition.put_back(rest);
+        partition.put_back(first);
         touch(&mut self.lanes, partition, at, &self.limits, &mut wakes);
         Ok(wakes)
     }
@@ -598,7 +619,7 @@ impl Accumulator {
             all.in_flight.extend(away.map(|away| (away.result, error.clone())));
         }
         if let Some(transactions) = &mut self.transactions {
-            all.told = transactions.tell(Err(error.clone()));
+            all.told = transactions.end(error);
         }
         all
     }

@@ -58,14 +58,10 @@ impl Writer {
     /// As for [`close`](Self::close): what is given up then is not handed back.
     pub async fn close_within(self, timeout: Duration) -> Vec<Unwritten> {
         let shared = &self.shared;
-        let mut list = Vec::new();
-        for batch in self.sink().untold() {
-            if let Some(error) = batch.error().cloned() {
-                let (topic, partition) = (batch.topic.clone(), Some(batch.partition));
-                list.push(Unwritten { topic, partition, error, records: Vec::new() });
-            }
-        }
+        // Whatever fails from here on is among them.
         let mut remains = shared.observers.remains();
+        let untold = self.sink().untold();
+        let mut list = Vec::new();
         let mut pending = self.sink().pending_record().cloned();
         let late = || Error::timeout(format!("sink: its topic was not known within {timeout:?}"));
         let mut failure = None;
@@ -89,6 +85,13 @@ impl Writer {
             list.push(Unwritten { topic, partition, error, records: vec![record] });
         }
         let mut batches: Vec<_> = std::iter::from_fn(|| remains.try_recv().ok()).collect();
+        for batch in untold {
+            let is_handed_back = batches.iter().any(|it| Arc::ptr_eq(&it.result, &batch));
+            if let Some(error) = batch.error().cloned().filter(|_| !is_handed_back) {
+                let (topic, partition) = (batch.topic.clone(), Some(batch.partition));
+                list.push(Unwritten { topic, partition, error, records: Vec::new() });
+            }
+        }
         batches.sort_by_key(|it| (it.result.topic.clone(), it.result.partition, it.order));
         list.extend(batches.into_iter().map(|batch| {
             let (topic, partition) = (batch.result.topic.clone(), Some(batch.result.partition));

@@ -66,6 +66,7 @@ async fn identify(shared: &Shared) {
         }
         Err(error) if error.is_retriable() => {
             tracing::debug!(%error, "no producer id");
+            tokio::time::sleep(shared.cluster.config().backoff.after(1)).await;
             return shared.accumulator().not_identified(error);
         }
         Err(error) => {
@@ -208,7 +209,7 @@ async fn join(
 
 /// Commits or aborts.
 async fn end(shared: &Shared, own: &Transactional, how: End) {
-    let End { identity, commit, is_implicit, heard } = how;
+    let End { identity, commit, is_implicit, heard, is_repeated } = how;
     let (lost, target) = (Lost::default(), own.target());
     let what = if commit { "commit the transaction" } else { "abort the transaction" };
     let ended = shared.cluster.ask_up_to(
@@ -230,13 +231,14 @@ async fn end(shared: &Shared, own: &Transactional, how: End) {
             })
         },
         |response| {
-            lost.answers();
             let code = ErrorCode(response.error_code);
-            if code == ErrorCode::PRODUCER_FENCED
-                && is_implicit
-                && heard < Heard::Surely
-                && lost.asked() < FEW
-            {
+            // A coordinator that moves says so also of what it has done.
+            if !code.is_coordinator_moved() {
+                lost.answers();
+            }
+            let is_stranger = code == ErrorCode::PRODUCER_FENCED
+                || code == ErrorCode::INVALID_PRODUCER_ID_MAPPING;
+            if is_stranger && is_implicit && heard < Heard::Surely && lost.asked() < FEW {
                 // A coordinator that has not heard of this transaction says the same while it still
                 // ends the one before.
                 let text = "perhaps the transaction before is not over";
@@ -249,7 +251,7 @@ async fn end(shared: &Shared, own: &Transactional, how: End) {
         },
     );
     let ended = ended.await;
-    let may_have_committed = commit && lost.any();
+    let may_have_committed = commit && (is_repeated || lost.any());
     let code = ended.as_ref().err().and_then(Error::code);
     let is_forgotten = code == Some(ErrorCode::INVALID_PRODUCER_ID_MAPPING);
     let told = match ended {
@@ -273,6 +275,9 @@ async fn end(shared: &Shared, own: &Transactional, how: End) {
             let is_unknown = commit && !is_fatal(&error);
             let error = if may_have_committed || is_unknown { error.ambiguous() } else { error };
             if is_fatal(&error) || is_forgotten {
+                if !may_have_committed {
+                    shared.accumulator().is_refused(&error);
+                }
                 return shared.fail_all(&own.fatal(error));
             }
             shared.accumulator().stalled(error)

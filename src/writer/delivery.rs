@@ -269,7 +269,8 @@ impl RecordMetadata {
         self.batch.partition
     }
 
-    /// The offset; `None` with [`Acks::None`](crate::Acks::None), where no broker tells it.
+    /// The offset; `None` where no broker tells it: with [`Acks::None`](crate::Acks::None), and if it
+    /// turns out only later that the record is there.
     pub fn offset(&self) -> Option<i64> {
         match self.batch.outcome.get() {
             Some(Outcome::Written { base_offset: Some(base), .. }) => {

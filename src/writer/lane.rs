@@ -209,6 +209,12 @@ impl Lane {
         let mut buffers: Vec<BytesMut> = Vec::new();
         for (batch, verdict) in batches.into_iter().zip(verdicts) {
             let (at, result) = (batch.at, batch.result().clone());
+            let verdict = match verdict {
+                Verdict::Retry(error) if self.shared.accumulator().is_written(&batch, &error) => {
+                    Verdict::Written { base_offset: None, append_time: None }
+                }
+                verdict => verdict,
+            };
             let is_written = matches!(verdict, Verdict::Written { .. });
             match verdict {
                 Verdict::Written { base_offset, append_time } => {

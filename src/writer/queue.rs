@@ -66,6 +66,8 @@ pub(super) struct Partition {
     pub(super) closed: VecDeque<Batch>,
     pub(super) in_flight: Vec<InFlight>,
     pub(super) sequence: Sequence,
+    /// How long the last batch was that has left.
+    pub(super) last_len: usize,
     /// Whether it is part of the transaction.
     pub(super) joined: bool,
     pub(super) failures: u32,
@@ -193,6 +195,7 @@ impl Partition {
             return None;
         }
         let mut batch = self.closed.pop_front().or_else(|| self.open.take())?;
+        self.last_len = batch.len();
         let is_again = batch.is_numbered();
         self.sequence.number(&mut batch);
         let is_alone = is_again || batch.is_first();
@@ -201,22 +204,23 @@ impl Partition {
         Some(batch)
     }
 
-    pub(super) fn landed(&mut self, result: &Arc<BatchResult>) {
-        self.in_flight.retain(|away| !Arc::ptr_eq(&away.result, result));
+    /// A batch is not under way any more; its place among all.
+    pub(super) fn landed(&mut self, result: &Arc<BatchResult>) -> Option<u64> {
+        let at = self.in_flight.iter().position(|away| Arc::ptr_eq(&away.result, result))?;
+        Some(self.in_flight.remove(at).order)
     }
 
     /// Whether all before it have an answer, and are not to be sent again.
     pub(super) fn is_oldest(&self, batch: &Batch) -> bool {
-        let waiting = self.closed.front().is_none_or(|other| other.order > batch.order);
+        // The parts of a batch have its place: the one that waits is the later one.
+        let waiting = self.closed.front().is_none_or(|other| other.order >= batch.order);
         waiting && self.in_flight.iter().all(|away| away.order >= batch.order)
     }
 
-    /// Puts batches back where they belong.
-    pub(super) fn put_back(&mut self, batches: impl IntoIterator<Item = Batch>) {
-        for batch in batches {
-            let at = self.closed.partition_point(|other| other.order <= batch.order);
-            self.closed.insert(at, batch);
-        }
+    /// Puts a batch back where it belongs: before the later part of the same whole.
+    pub(super) fn put_back(&mut self, batch: Batch) {
+        let at = self.closed.partition_point(|other| other.order < batch.order);
+        self.closed.insert(at, batch);
     }
 
     /// Takes out what was not sent in time.

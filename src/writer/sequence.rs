@@ -3,7 +3,8 @@
 //!
 //! The batches of a partition are numbered as they leave for the first time, and keep their numbers.
 //! Where one will never be in the log, or the log has lost what it had, the numbers have a gap that no
-//! broker accepts: they begin anew then, in an epoch that the partition has not seen. Neither a gap
+//! broker accepts: they begin anew then, in an epoch that the partition has not seen. The first batch of
+//! an epoch goes alone: a log that does not know the producer takes any number. Neither a gap
 //! nor a new epoch may come while older batches are under way (see [`Partition::due`]), nor before
 //! it is known what became of them, unless the log says itself that they are not in it.
 //!
@@ -40,6 +41,8 @@ pub(super) struct Sequence {
     /// Whose they are; `None` before the first.
     identity: Option<Identity>,
     next: i32,
+    /// The last batch that is known to be in the log.
+    acknowledged: u64,
     /// There is a gap, or may be.
     is_broken: bool,
     /// The log keeps records in a format that has no room for them.
@@ -71,6 +74,17 @@ impl Sequence {
 
     pub(super) fn is_off(&self) -> bool {
         self.is_off
+    }
+
+    /// The batch of this place, among all of the writer, is in the log.
+    pub(super) fn acknowledged(&mut self, order: Option<u64>) {
+        self.acknowledged = self.acknowledged.max(order.unwrap_or(0));
+    }
+
+    /// Whether a later batch is known to be in the log: a broker takes it only behind this one. That
+    /// happens when the answer is lost and others go on to another leader.
+    pub(super) fn is_passed(&self, order: u64) -> bool {
+        self.identity.is_some() && self.acknowledged > order
     }
 
     pub(super) fn is_broken(&self) -> bool {

@@ -128,11 +128,23 @@ impl TransactionalWriter {
     ///
     /// Dropping the future begins nothing.
     pub async fn begin(&mut self) -> Result<Transaction<'_>> {
-        self.settle().await?;
-        if self.writer.shared.accumulator().open()? {
-            return Ok(Transaction { writer: self.writer.clone(), owner: self, is_over: false });
+        loop {
+            self.settle().await?;
+            if self.writer.shared.accumulator().open()? {
+                return Ok(Transaction {
+                    writer: self.writer.clone(),
+                    owner: self,
+                    is_over: false,
+                });
+            }
         }
-        Err(Error::new(ErrorKind::Internal, "transaction: the one before is not over"))
+    }
+
+    /// Waits until the markers of the transaction before are written, where offsets cannot be asked
+    /// for with that in mind: before Kafka 2.5 the next epoch has to wait for them.
+    pub(crate) async fn renew(&self) -> Result<()> {
+        self.writer.shared.accumulator().spoil();
+        self.settle().await
     }
 
     /// Waits until there is no transaction, and the next one may begin.
@@ -141,7 +153,11 @@ impl TransactionalWriter {
             let Some(told) = self.writer.shared.accumulator().settle()? else {
                 return Ok(());
             };
-            wait(told).await?;
+            match wait(told).await {
+                // Whoever has asked for its commit has not waited to hear this.
+                Err(error) if error.kind() == ErrorKind::Aborted => {}
+                settled => settled?,
+            }
         }
     }
 
@@ -347,9 +363,10 @@ impl Transaction<'_> {
         let newest = if is_implicit { i16::MAX } else { LAST_OFFSETS_V1 };
         let target = Target::Group(group.group.clone());
         let what = "commit offsets in the transaction";
+        let count = offsets.iter().map(|topic| topic.partitions.len()).sum();
         let read = |response| {
             lost.answers();
-            check_offsets(response)
+            check_offsets(response, count)
         };
         cluster.ask_up_to(newest, &target, deadline, what, request, read).await
     }
@@ -370,7 +387,8 @@ impl Transaction<'_> {
     /// # Cancel safety
     ///
     /// Once it was polled, it is decided: the transaction commits also if the future is dropped, as
-    /// long as the writer is there. [`TransactionalWriter::begin`] waits for it.
+    /// long as the writer is there. [`TransactionalWriter::begin`] waits for it. Only where a record
+    /// was sent as a sink whose topic is not known yet, it is aborted until that is.
     pub async fn commit(self) -> Result<()> {
         self.end(true).await
     }
@@ -465,8 +483,13 @@ fn topics(
     topics
 }
 
-/// Whether all offsets were taken.
-fn check_offsets(response: TxnOffsetCommitResponse) -> Result<()> {
+/// Whether all offsets were taken, of which there are so many.
+fn check_offsets(response: TxnOffsetCommitResponse, count: usize) -> Result<()> {
+    let told: usize = response.topics.iter().map(|topic| topic.partitions.len()).sum();
+    if told < count {
+        let error = Error::new(ErrorKind::Protocol, "not all offsets are in the answer");
+        return Err(error.retriable(true));
+    }
     for topic in response.topics {
         for partition in topic.partitions {
             let code = ErrorCode(partition.error_code);

@@ -30,6 +30,7 @@ pub(super) struct Transactions {
     /// Partitions that have records, and of which the coordinator is to be told.
     wanted: BTreeSet<At>,
     heard: Heard,
+    commit: Commit,
     /// Calls by the application that have not succeeded yet.
     unsure: u32,
     /// Why it can only be aborted.
@@ -74,6 +75,19 @@ pub(in crate::writer) struct End {
     pub(in crate::writer) commit: bool,
     pub(in crate::writer) is_implicit: bool,
     pub(in crate::writer) heard: Heard,
+    /// A commit was asked for before, and perhaps done.
+    pub(in crate::writer) is_repeated: bool,
+}
+
+/// Whether the coordinator was asked to commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Commit {
+    /// No, or it has refused.
+    Undecided,
+    /// From now on, no failure makes an abort of it.
+    Asked,
+    /// Asked before, and not answered.
+    Unanswered,
 }
 
 /// What the coordinator has heard of the transaction.
@@ -106,6 +120,7 @@ impl Transactions {
             is_implicit: false,
             wanted: BTreeSet::new(),
             heard: Heard::Nothing,
+            commit: Commit::Undecided,
             unsure: 0,
             failure: None,
             is_spoiled: false,
@@ -136,7 +151,13 @@ impl Transactions {
         }
     }
 
-    pub(super) fn tell(&mut self, result: Result<()>) -> Told {
+    /// What the writer's end means for who waits.
+    pub(super) fn end(&mut self, error: &Error) -> Told {
+        let is_unknown = self.commit != Commit::Undecided;
+        self.tell(Err(if is_unknown { error.clone().ambiguous() } else { error.clone() }))
+    }
+
+    fn tell(&mut self, result: Result<()>) -> Told {
         Told(self.waiter.take().map(|waiter| (waiter, result)))
     }
 }
@@ -175,11 +196,16 @@ impl Accumulator {
                     let text = "transaction: sending offsets was not finished";
                     it.failure.get_or_insert_with(|| Error::new(ErrorKind::Aborted, text));
                 }
+                let commit = commit && it.failure.is_none();
+                if commit && it.commit == Commit::Undecided && it.heard > Heard::Nothing {
+                    it.commit = Commit::Asked;
+                }
                 Some(Errand::End(End {
                     identity,
-                    commit: commit && it.failure.is_none(),
+                    commit,
                     is_implicit: it.is_implicit,
                     heard: it.heard,
+                    is_repeated: it.commit == Commit::Unanswered,
                 }))
             }
             Phase::Open | Phase::Ending { .. } if !it.wanted.is_empty() && !it.gives_up() => {
@@ -245,11 +271,13 @@ impl Accumulator {
     /// Opens a transaction, if it may begin.
     pub(in crate::writer) fn open(&mut self) -> Result<bool> {
         self.check_alive()?;
-        let Some(it) = self.transactions.as_mut().filter(|it| it.phase == Phase::Idle) else {
+        let is_ready = |it: &&mut Transactions| it.phase == Phase::Idle && !it.is_spoiled;
+        let Some(it) = self.transactions.as_mut().filter(is_ready) else {
             return Ok(false);
         };
         it.phase = Phase::Open;
-        (it.heard, it.unsure, it.failure) = (Heard::Nothing, 0, None);
+        (it.heard, it.commit) = (Heard::Nothing, Commit::Undecided);
+        (it.unsure, it.failure) = (0, None);
         it.wanted.clear();
         self.limits.joins = !it.is_implicit;
         self.limits.in_flight = self.numbered;
@@ -283,7 +311,8 @@ impl Accumulator {
     pub(in crate::writer) fn fail_transaction(&mut self, error: &Error) {
         let Some(it) = &mut self.transactions else { return };
         it.is_spoiled |= !it.is_implicit;
-        if matches!(it.phase, Phase::Open | Phase::Ending { .. }) {
+        let is_undecided = it.commit == Commit::Undecided;
+        if is_undecided && matches!(it.phase, Phase::Open | Phase::Ending { .. }) {
             it.failure.get_or_insert_with(|| error.clone());
             self.limits.in_flight = 0;
             self.engine.notify_one();
@@ -408,9 +437,10 @@ impl Accumulator {
         }
     }
 
-    /// The coordinator has said that it cannot commit.
+    /// The coordinator has said that it will not commit.
     pub(in crate::writer) fn is_refused(&mut self, error: &Error) {
         if let Some(it) = &mut self.transactions {
+            it.commit = Commit::Undecided;
             it.failure.get_or_insert_with(|| error.clone());
             self.engine.notify_one();
         }
@@ -420,6 +450,9 @@ impl Accumulator {
     pub(in crate::writer) fn stalled(&mut self, error: Error) -> Told {
         let Some(it) = &mut self.transactions else { return Told::default() };
         it.is_stalled = true;
+        if it.commit == Commit::Asked {
+            it.commit = Commit::Unanswered;
+        }
         it.is_spoiled |= !it.is_implicit;
         it.tell(Err(error))
     }

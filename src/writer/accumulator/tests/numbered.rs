@@ -287,6 +287,28 @@ fn the_parts_of_a_batch_share_its_numbers() {
     bench.accumulator.requeue_parts(&result, first, rest).unwrap().wake();
     let mut parts = bench.all();
     assert_eq!(all_numbers(&mut parts), [(0, 0)]);
+    // The first comes before the second also when it has come back.
+    bench.back(parts.remove(0), ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    let mut parts = bench.all();
+    assert_eq!(all_numbers(&mut parts), [(0, 0)]);
+    // It is the oldest, and begins another epoch.
+    bench.back(parts.remove(0), ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+    let mut parts = bench.all();
+    assert_eq!(all_numbers(&mut parts), [(1, 0)]);
     bench.written(parts.remove(0), 0);
-    assert_eq!(all_numbers(&mut bench.all()), [(0, second)]);
+    assert_eq!(all_numbers(&mut bench.all()), [(1, second)]);
+}
+
+#[test]
+fn what_others_have_passed_is_in_the_log() {
+    let mut bench = numbered(&[1]);
+    fill(&mut bench, 0, 2);
+    let mut away = bench.all();
+    let (late, passes) = (away.remove(0), away.remove(0));
+    let gap = Error::broker(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, "produce");
+    assert!(!bench.accumulator.is_written(&late, &gap));
+    bench.written(passes, 7);
+    assert!(bench.accumulator.is_written(&late, &gap));
+    let other = Error::broker(ErrorCode::NOT_LEADER_OR_FOLLOWER, "produce");
+    assert!(!bench.accumulator.is_written(&late, &other));
 }
