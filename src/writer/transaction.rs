@@ -55,6 +55,9 @@ const FIRST_WITH_MEMBERS: i16 = 3;
 /// [`Error::is_fatal`] says that the writer is of no use any more, as another one has taken its
 /// transactional id, build it anew or end.
 ///
+/// Before Kafka 3.6, a request whose connection was lost may arrive when its transaction is aborted, and
+/// count with the next one (KIP-890).
+///
 /// When the writer is dropped, a transaction that is not over may stay open until
 /// [`transaction_timeout`](super::WriterBuilder::transaction_timeout), or until the transactional id
 /// is taken again: call [`close`](Self::close) before.
